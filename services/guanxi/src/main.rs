@@ -1,0 +1,2 @@
+//! guanxi.
+fn main() {}

@@ -1,0 +1,17 @@
+//! What every crate speaks of: time, ids, errors, paging, secrets, the workspace. No I/O.
+
+pub mod clock;
+pub mod error;
+pub mod id;
+pub mod page;
+pub mod secret;
+pub mod survivorship;
+pub mod time;
+pub mod workspace;
+
+pub use clock::{Clock, Warp};
+pub use error::{Error, Kind, Result, Violation};
+pub use id::{CustomerId, Ids, MergeId, MessageId, RecordId, RunId};
+pub use secret::Secret;
+pub use time::Time;
+pub use workspace::{Workspace, Workspaces};
