@@ -1,0 +1,1 @@
+//! What every backend of the log must do, as tests that each backend runs.
