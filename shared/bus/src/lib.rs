@@ -74,20 +74,28 @@ pub trait Log: fmt::Debug + Send + Sync + 'static {
 
     /// Appends all records, in this order within each partition, and returns when they are durable.
     ///
-    /// Records become visible to readers only once they are durable.
+    /// Records become visible to readers only once they are durable. Appends that wait for each other keep their order;
+    /// of those that run at the same time, either may be first. A caller that goes away may have appended all the same.
     ///
     /// # Errors
     /// [`kernel::Kind::Unavailable`] when they could not be made durable; some of them may then be appended all the same,
     /// so that the caller appends again with the same sequences. [`kernel::Kind::Invalid`] for a record above
-    /// [`MAX_RECORD_BYTES`].
+    /// [`MAX_RECORD_BYTES`]; then none is appended.
     fn append(&self, stream: Stream, records: Vec<Record>) -> BoxFuture<'_, Result<()>>;
 
-    /// Up to `max` entries of a partition at or behind `from`, in order; empty at the end. Reading before the earliest
-    /// kept position starts there.
+    /// Up to `max` entries of a partition at or behind `from`, in order; empty only at the end. Fewer when they are large
+    /// (about 4 MiB a call). Reading before the earliest kept position starts there.
     ///
     /// # Errors
-    /// [`kernel::Kind::Unavailable`] when the log cannot be read.
-    fn read(&self, stream: Stream, partition: u32, from: u64, max: usize) -> BoxFuture<'_, Result<Vec<Entry>>>;
+    /// [`kernel::Kind::Unavailable`] when the log cannot be read, [`kernel::Kind::Internal`] when what was kept is damaged,
+    /// [`kernel::Kind::Invalid`] for a partition that is not there.
+    fn read(
+        &self,
+        stream: Stream,
+        partition: u32,
+        from: u64,
+        max: usize,
+    ) -> BoxFuture<'_, Result<Vec<Entry>>>;
 
     /// The position that the next durable record of the partition will have at the least.
     fn end(&self, stream: Stream, partition: u32) -> u64;
@@ -95,7 +103,8 @@ pub trait Log: fmt::Debug + Send + Sync + 'static {
     /// The earliest position kept.
     fn start(&self, stream: Stream, partition: u32) -> u64;
 
-    /// Returns when the partition's end lies behind `position`.
+    /// Returns when the partition's end lies behind `position`, so that reading from there finds something. Wakes up
+    /// without polling; for a partition that is not there, never.
     fn wait(&self, stream: Stream, partition: u32, position: u64) -> BoxFuture<'_, ()>;
 }
 
@@ -104,8 +113,8 @@ pub const MAX_RECORD_BYTES: usize = 1 << 20;
 
 /// The partition of a key: FNV-1a (64 bit) of its bytes, modulo the number of partitions.
 pub fn partition_of(key: &[u8], partitions: u32) -> u32 {
-    let hash = key
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
+    let hash = key.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    });
     u32::try_from(hash % u64::from(partitions.max(1))).unwrap_or(0)
 }
