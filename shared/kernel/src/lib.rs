@@ -1,5 +1,6 @@
 //! What every crate speaks of: time, ids, errors, paging, secrets, the workspace. No I/O.
 
+pub mod activity;
 pub mod clock;
 pub mod error;
 pub mod id;
@@ -9,6 +10,7 @@ pub mod survivorship;
 pub mod time;
 pub mod workspace;
 
+pub use activity::Activity;
 pub use clock::{Clock, Warp};
 pub use error::{Error, Kind, Result, Violation};
 pub use id::{CustomerId, Ids, MergeId, MessageId, RecordId, RunId};

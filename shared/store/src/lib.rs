@@ -1,1 +1,18 @@
-//! store.
+//! A service's own database: connecting, migrations, and the unit of work that commits effects, outgoing events and
+//! the position in the log together.
+
+pub mod consumer;
+pub mod database;
+pub mod dead_letter;
+mod error;
+pub mod migration;
+pub mod outbox;
+pub mod position;
+pub mod relay;
+pub mod unit;
+
+pub use consumer::{Applied, Consumer, Delivery, Handler};
+pub use database::{Database, DatabaseConfig};
+pub use error::{StoreResult, db_error};
+pub use relay::Relay;
+pub use unit::Unit;

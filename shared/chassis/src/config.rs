@@ -1,0 +1,199 @@
+//! Configuration in layers: compiled-in defaults < file < environment < `--set`. Unknown keys are refused by name.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use config::{Config, Environment, File, FileFormat};
+use jiff::tz::TimeZone;
+use kernel::{Error, Result, Workspace, Workspaces};
+use serde::de::DeserializeOwned;
+
+use crate::service::Service;
+
+/// Before names of environment variables: `GUANXI_IDENTITY__DATABASE__URL`.
+const PREFIX: &str = "GUANXI";
+
+/// The section `common`.
+#[derive(Clone, Debug, serde::Deserialize, serde::Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Common {
+    /// Folder of everything that is kept when no other place is named.
+    pub data: PathBuf,
+    /// Address of gRPC.
+    pub grpc: SocketAddr,
+    /// Address of HTTP.
+    pub http: SocketAddr,
+    /// Development mode.
+    pub dev: bool,
+    /// Logging.
+    pub log: Log,
+    /// The event log.
+    pub bus: Bus,
+    /// Time zone by workspace.
+    pub workspaces: BTreeMap<String, String>,
+    /// Addresses of services in other processes.
+    pub services: BTreeMap<String, String>,
+}
+
+/// Logging.
+#[derive(Clone, Debug, serde::Deserialize, serde::Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    /// Directives of the filter.
+    pub filter: String,
+    /// How lines are written.
+    pub format: LogFormat,
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+/// The event log.
+#[derive(Clone, Debug, serde::Deserialize, serde::Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bus {
+    /// Partitions of each stream.
+    pub partitions: u32,
+    /// A file is closed at this size.
+    pub segment_bytes: u64,
+    /// How long events are kept, such as `8d`.
+    pub retention: String,
+}
+
+impl Common {
+    /// Time zones by workspace.
+    ///
+    /// # Errors
+    /// [`kernel::Kind::Precondition`] that names a zone unknown to the time zone database.
+    pub fn workspaces(&self) -> Result<Workspaces> {
+        let zone = |(slug, name): (&String, &String)| {
+            let zone = TimeZone::get(name).map_err(|cause| {
+                let message = format!("common.workspaces.{slug}: `{name}` is not a time zone such as Asia/Shanghai");
+                Error::precondition("CONFIG_INVALID", message).caused_by(cause)
+            })?;
+            Ok((Workspace::new(slug.as_str()), zone))
+        };
+        let zones = self.workspaces.iter().map(zone).collect::<Result<_>>()?;
+        Ok(Workspaces::new(zones, TimeZone::UTC))
+    }
+}
+
+/// Where settings come from, lowest first.
+#[derive(Clone, Debug, Default)]
+pub struct Layers {
+    defaults: Vec<(&'static str, &'static str)>,
+    /// A TOML file.
+    pub file: Option<PathBuf>,
+    /// Environment variables; tests give their own.
+    pub environment: HashMap<String, String>,
+    /// `section.key=value`.
+    pub set: Vec<String>,
+}
+
+impl Layers {
+    /// The process's environment.
+    pub fn from_environment() -> Self {
+        Self { environment: std::env::vars().collect(), ..Self::default() }
+    }
+
+    /// Knows the section of a service.
+    #[must_use]
+    pub fn with<S: Service>(mut self) -> Self {
+        self.defaults.push((S::NAME, S::DEFAULTS));
+        self
+    }
+
+    /// Merges the layers.
+    ///
+    /// # Errors
+    /// [`kernel::Kind::Precondition`] that names the key or file at fault.
+    pub fn merge(&self) -> Result<Settings> {
+        let mut builder = Config::builder();
+        for (section, text) in [("common", include_str!("../config.toml"))].iter().chain(&self.defaults) {
+            builder = builder.add_source(File::from_str(&in_section(section, text), FileFormat::Toml));
+        }
+        if let Some(file) = &self.file {
+            builder = builder.add_source(File::from(file.as_path()).format(FileFormat::Toml));
+        }
+        let mut environment = self.environment.clone();
+        // Names the file, and is read by whoever makes the layers.
+        environment.remove("GUANXI_CONFIG");
+        builder = builder.add_source(
+            Environment::with_prefix(PREFIX).prefix_separator("_").separator("__").source(Some(environment)),
+        );
+        for assignment in &self.set {
+            let (key, value) = assignment
+                .split_once('=')
+                .ok_or_else(|| wrong(format!("--set {assignment}: write section.key=value")))?;
+            builder = builder.set_override(key, value).map_err(|cause| wrong(format!("--set {assignment}: {cause}")))?;
+        }
+        let config = builder.build().map_err(|cause| wrong(cause.to_string()))?;
+        let known: Vec<&str> = std::iter::once("common").chain(self.defaults.iter().map(|(name, _)| *name)).collect();
+        let sections: BTreeMap<String, config::Value> =
+            config.clone().try_deserialize().map_err(|cause| wrong(cause.to_string()))?;
+        match sections.keys().find(|section| !known.contains(&section.as_str())) {
+            Some(unknown) => {
+                Err(wrong(format!("there is no section `{unknown}`; there are {}", known.join(", "))))
+            }
+            None => Ok(Settings { config }),
+        }
+    }
+}
+
+/// The merged settings.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    config: Config,
+}
+
+impl Settings {
+    /// One section.
+    ///
+    /// # Errors
+    /// [`kernel::Kind::Precondition`] that names the key at fault.
+    pub fn section<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
+        self.config.get(name).map_err(|cause| wrong(format!("{name}: {cause}")))
+    }
+}
+
+/// Puts the text of a service's `config.toml` below its section.
+fn in_section(section: &str, text: &str) -> String {
+    let lines = text.lines().map(|line| match line.trim_start().strip_prefix('[') {
+        Some(rest) if !line.trim_start().starts_with("[[") => format!("[{section}.{rest}"),
+        _ => line.to_owned(),
+    });
+    std::iter::once(format!("[{section}]")).chain(lines).collect::<Vec<_>>().join("\n")
+}
+
+fn wrong(message: String) -> Error {
+    Error::precondition("CONFIG_INVALID", message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn later_layers_win_and_unknown_keys_are_named() {
+        let mut layers = Layers::default();
+        let common: Common = layers.merge().unwrap().section("common").unwrap();
+        assert_eq!((common.grpc.port(), common.dev), (7700, false));
+        layers.environment.insert("GUANXI_COMMON__GRPC".to_owned(), "127.0.0.1:1".to_owned());
+        layers.set.push("common.http=127.0.0.1:2".to_owned());
+        let common: Common = layers.merge().unwrap().section("common").unwrap();
+        assert_eq!((common.grpc.port(), common.http.port()), (1, 2));
+        layers.set.push("common.htpp=127.0.0.1:2".to_owned());
+        let error = layers.merge().unwrap().section::<Common>("common").unwrap_err();
+        assert!(error.message.contains("htpp"), "{error}");
+        layers.set.push("comon.dev=true".to_owned());
+        assert!(layers.merge().unwrap_err().message.contains("comon"));
+    }
+}

@@ -1,0 +1,89 @@
+//! Work that is due at moments kept in a database: one loop that sleeps until the next of them or until it is woken.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::Duration;
+
+use kernel::{Activity, Clock, Result, Time};
+use tokio::sync::Notify;
+
+/// Pause after a failure.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Wakes a job. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Alarm {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    rung: AtomicBool,
+    working: AtomicBool,
+    /// When the job wants to run next, in microseconds.
+    next: AtomicI64,
+    notify: Notify,
+}
+
+impl Default for Alarm {
+    fn default() -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                rung: AtomicBool::new(true),
+                working: AtomicBool::new(false),
+                next: AtomicI64::new(Time::MAX.0),
+                notify: Notify::new(),
+            }),
+        }
+    }
+}
+
+impl Alarm {
+    /// There may be work now. Call it before the cause counts as done.
+    pub fn ring(&self) {
+        self.inner.rung.store(true, Ordering::SeqCst);
+        self.inner.notify.notify_one();
+    }
+
+    fn is_idle(&self, now: Time) -> bool {
+        let inner = &self.inner;
+        !inner.rung.load(Ordering::SeqCst)
+            && !inner.working.load(Ordering::SeqCst)
+            && inner.next.load(Ordering::SeqCst) > now.0
+    }
+
+    /// Runs `work` now, whenever the alarm rings, and at the moment that `work` answers with (the next due one;
+    /// `None`: only when it rings). A failure is logged and tried again after a pause.
+    pub async fn run<W, F>(self, name: String, clock: Clock, activity: Activity, mut work: W)
+    where
+        W: FnMut() -> F + Send,
+        F: Future<Output = Result<Option<Time>>> + Send,
+    {
+        let (alarm, idle_clock) = (self.clone(), clock.clone());
+        activity.register(name.clone(), move || alarm.is_idle(idle_clock.now()));
+        loop {
+            self.inner.working.store(true, Ordering::SeqCst);
+            self.inner.rung.store(false, Ordering::SeqCst);
+            let next = match work().await {
+                Ok(next) => next.unwrap_or(Time::MAX),
+                Err(error) => {
+                    tracing::warn!(job = name, error = %crate::status::chain(&error), "a job failed; trying again");
+                    tokio::time::sleep(PAUSE).await;
+                    self.inner.rung.store(true, Ordering::SeqCst);
+                    continue;
+                }
+            };
+            self.inner.next.store(next.0, Ordering::SeqCst);
+            self.inner.working.store(false, Ordering::SeqCst);
+            if self.inner.rung.load(Ordering::SeqCst) || next <= clock.now() {
+                continue;
+            }
+            activity.touch();
+            tokio::select! {
+                () = self.inner.notify.notified() => {}
+                () = clock.sleep_until(next) => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! Runs any set of services in one process: start, serve, drain.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bus::Log;
+use bus::embedded::{EmbeddedLog, Options};
+use futures::future::BoxFuture;
+use kernel::{Activity, Clock, Error, Ids, Kind, Result, Secret, Workspaces};
+use store::{Database, DatabaseConfig, Relay};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tonic::service::{Routes, RoutesBuilder};
+use tower::Layer as _;
+
+use crate::caller::Authenticator;
+use crate::config::{Common, Layers, Settings};
+use crate::metrics::Metrics;
+use crate::rpc::{Rpc, Scopes, StackLayer, Switchboard};
+use crate::service::{Context, Parts, Service};
+use crate::tasks::Tasks;
+use crate::{http, status};
+
+type Start = Box<dyn for<'a> FnOnce(&'a mut Process) -> BoxFuture<'a, Result<()>> + Send>;
+
+/// The services of a process, and their settings.
+#[derive(Default)]
+pub struct Assembly {
+    /// Where settings come from.
+    pub layers: Layers,
+    starts: Vec<Start>,
+}
+
+impl Assembly {
+    /// No services yet.
+    pub fn new(layers: Layers) -> Self {
+        Self { layers, starts: Vec::new() }
+    }
+
+    /// Adds a service.
+    #[must_use]
+    pub fn with<S: Service>(mut self) -> Self {
+        self.layers = self.layers.with::<S>();
+        self.starts.push(Box::new(|process| Box::pin(process.start::<S>())));
+        self
+    }
+
+    /// Starts all of them and serves.
+    ///
+    /// # Errors
+    /// What the settings, the log, a service or its database says.
+    pub async fn launch(self, clock: Clock) -> Result<Running> {
+        let mut process = Process::new(self.layers.merge()?, clock).await?;
+        for start in self.starts {
+            start(&mut process).await?;
+        }
+        process.serve().await
+    }
+}
+
+impl std::fmt::Debug for Assembly {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Assembly").field("layers", &self.layers).finish_non_exhaustive()
+    }
+}
+
+/// A process being put together.
+#[derive(Debug)]
+pub struct Process {
+    common: Common,
+    settings: Settings,
+    clock: Clock,
+    ids: Ids,
+    log: Arc<dyn Log>,
+    rpc: Rpc,
+    switchboard: Switchboard,
+    tasks: Tasks,
+    activity: Activity,
+    workspaces: Workspaces,
+    metrics: Metrics,
+    parts: Vec<(&'static str, Parts)>,
+}
+
+impl Process {
+    /// Opens the log and prepares everything that services share.
+    ///
+    /// # Errors
+    /// [`Kind::Precondition`] for wrong settings or a data directory that is in use or cannot be written.
+    pub async fn new(settings: Settings, clock: Clock) -> Result<Self> {
+        let common: Common = settings.section("common")?;
+        let retention = kernel::time::parse_duration(&common.bus.retention)
+            .map_err(|message| Error::precondition("CONFIG_INVALID", format!("common.bus.retention: {message}")))?;
+        let options = Options {
+            partitions: common.bus.partitions,
+            segment_bytes: common.bus.segment_bytes,
+            retention: Some(retention),
+            clock: clock.clone(),
+        };
+        let folder = common.data.join("log");
+        let log = tokio::task::spawn_blocking(move || EmbeddedLog::open(&folder, options))
+            .await
+            .map_err(|cause| Error::internal("opening the log was interrupted").caused_by(cause))??;
+        let switchboard = Switchboard::default();
+        Ok(Self {
+            rpc: Rpc::new(switchboard.clone(), &common.services)?,
+            workspaces: common.workspaces()?,
+            ids: Ids::new(clock.clone()),
+            tasks: Tasks::default(),
+            activity: Activity::default(),
+            metrics: Metrics::default(),
+            parts: Vec::new(),
+            common,
+            settings,
+            clock,
+            log,
+            switchboard,
+        })
+    }
+
+    /// The way to the services, usable once the process runs.
+    pub fn rpc(&self) -> Rpc {
+        self.rpc.clone()
+    }
+
+    /// Connects, migrates and wires one service.
+    ///
+    /// # Errors
+    /// What the service or its database says.
+    pub async fn start<S: Service>(&mut self) -> Result<()> {
+        let config: S::Config = self.settings.section(S::NAME)?;
+        let database = self.database(S::NAME)?;
+        let db = Database::open(&database, S::migrations()).await?;
+        let relay = Relay {
+            db: db.clone(),
+            log: self.log.clone(),
+            producer: S::NAME.into(),
+            activity: self.activity.clone(),
+        };
+        self.tasks.spawn(format!("{} relay", S::NAME), relay.run());
+        let context = Context {
+            service: S::NAME,
+            clock: self.clock.clone(),
+            ids: self.ids.clone(),
+            db,
+            log: self.log.clone(),
+            rpc: self.rpc.clone(),
+            tasks: self.tasks.clone(),
+            activity: self.activity.clone(),
+            workspaces: self.workspaces.clone(),
+            metrics: self.metrics.clone(),
+            folder: self.common.data.join(S::NAME),
+            dev: self.common.dev,
+        };
+        let parts = S::start(config, context).await?;
+        self.parts.push((S::NAME, parts));
+        Ok(())
+    }
+
+    /// Every service has a `database` table; an empty URL means a file in the data directory.
+    fn database(&self, service: &str) -> Result<DatabaseConfig> {
+        let mut database: DatabaseConfig = self.settings.section(&format!("{service}.database"))?;
+        if database.url.is_empty() {
+            let file = self.common.data.join(format!("{service}.db"));
+            database.url = Secret::new(format!("sqlite:{}", file.display()));
+        }
+        Ok(database)
+    }
+
+    /// Binds the ports and serves.
+    ///
+    /// # Errors
+    /// [`Kind::Precondition`] when a port is taken.
+    pub async fn serve(self) -> Result<Running> {
+        let Self { common, tasks, activity, metrics, switchboard, parts, rpc, log, .. } = self;
+        let (routes, web) = assemble(parts, &metrics).await?;
+        let layer = StackLayer {
+            authenticator: Authenticator::new(common.dev),
+            scopes: Scopes::load()?,
+            metrics: metrics.clone(),
+        };
+        switchboard.bind(layer.layer(routes.clone()));
+        let grpc = bind(common.grpc, "common.grpc").await?;
+        let web_listener = bind(common.http, "common.http").await?;
+        let (grpc_address, http_address) = (address(&grpc)?, address(&web_listener)?);
+        let stop = CancellationToken::new();
+        let servers = tokio_util::task::TaskTracker::new();
+        let incoming = tokio_stream::wrappers::TcpListenerStream::new(grpc);
+        let server = tonic::transport::Server::builder()
+            .tcp_nodelay(true)
+            .http2_adaptive_window(Some(true))
+            .layer(layer)
+            .add_routes(routes)
+            .serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned());
+        servers.spawn(async move {
+            if let Err(error) = server.await {
+                tracing::error!(error = %status::chain(&error), "gRPC ended");
+            }
+        });
+        let web = axum::serve(web_listener, web.into_make_service_with_connect_info::<SocketAddr>())
+            .with_graceful_shutdown(stop.clone().cancelled_owned());
+        servers.spawn(async move {
+            if let Err(error) = web.await {
+                tracing::error!(%error, "HTTP ended");
+            }
+        });
+        servers.close();
+        tasks.open();
+        Ok(Running { grpc: grpc_address, http: http_address, rpc, log, activity, metrics, tasks, stop, servers })
+    }
+}
+
+async fn assemble(parts: Vec<(&'static str, Parts)>, metrics: &Metrics) -> Result<(Routes, axum::Router)> {
+    let mut builder = RoutesBuilder::default();
+    let mut web = http::routes(metrics.clone());
+    let (reporter, health) = tonic_health::server::health_reporter();
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(wire::DESCRIPTORS)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .build_v1()
+        .map_err(|cause| Error::internal("the descriptors cannot be served").caused_by(cause))?;
+    builder.add_service(health).add_service(reflection);
+    for (name, part) in parts {
+        for add in part.grpc {
+            add(&mut builder);
+        }
+        web = web.merge(part.http);
+        reporter.set_service_status(name, tonic_health::ServingStatus::Serving).await;
+    }
+    Ok((builder.routes().prepare(), web))
+}
+
+async fn bind(address: SocketAddr, option: &str) -> Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|cause| {
+        let message = format!("{address} cannot be used: {cause}; choose another with --set {option}=127.0.0.1:0");
+        Error::new(Kind::Precondition, "ADDRESS_IN_USE", message).caused_by(cause)
+    })
+}
+
+fn address(listener: &TcpListener) -> Result<SocketAddr> {
+    listener.local_addr().map_err(|cause| Error::internal("a listener has no address").caused_by(cause))
+}
+
+/// A process that serves.
+#[derive(Debug)]
+pub struct Running {
+    /// Where gRPC is served.
+    pub grpc: SocketAddr,
+    /// Where HTTP is served.
+    pub http: SocketAddr,
+    /// The way to the services from within.
+    pub rpc: Rpc,
+    /// The event log.
+    pub log: Arc<dyn Log>,
+    /// Who is at work.
+    pub activity: Activity,
+    /// Metrics of the process.
+    pub metrics: Metrics,
+    tasks: Tasks,
+    stop: CancellationToken,
+    servers: tokio_util::task::TaskTracker,
+}
+
+/// Calls that are open when the process stops get this long to finish.
+const GRACE: Duration = Duration::from_secs(10);
+
+impl Running {
+    /// Stops accepting, finishes open calls, then ends the background work.
+    pub async fn shutdown(self) {
+        self.stop.cancel();
+        if tokio::time::timeout(GRACE, self.servers.wait()).await.is_err() {
+            tracing::warn!("open calls were cut off after {GRACE:?}");
+        }
+        self.tasks.stop().await;
+    }
+}

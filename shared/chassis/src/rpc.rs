@@ -1,0 +1,109 @@
+//! Calls between services, alike within a process and between processes.
+//!
+//! A handler is `rpc::answer(request, async |caller, message| …)`; a call is
+//! `rpc::call(client.get_profile(rpc::request(&caller, message))).await`. Workspace, deadline and trace travel with both.
+
+mod context;
+mod local;
+mod scope;
+mod stack;
+
+use std::collections::BTreeMap;
+use std::future::Future;
+
+use kernel::{Error, Kind, Result};
+use tonic::{Request, Response, Status};
+use tower::util::BoxCloneSyncService;
+
+pub use local::Switchboard;
+pub use scope::Scopes;
+pub use stack::StackLayer;
+
+use crate::caller::Caller;
+use crate::status::{from_status, to_status};
+
+/// Messages are at most this long, both ways.
+pub const MAX_MESSAGE_BYTES: usize = 16 << 20;
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A way to another service, local or remote. Cheap to clone.
+pub type Channel =
+    BoxCloneSyncService<http::Request<tonic::body::Body>, http::Response<tonic::body::Body>, BoxError>;
+
+/// Knows the way to every service. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Rpc {
+    local: Switchboard,
+    remote: BTreeMap<String, tonic::transport::Channel>,
+}
+
+impl Rpc {
+    /// Services named in `addresses` (`http://host:port`) are reached there, all others in this process.
+    ///
+    /// # Errors
+    /// [`Kind::Precondition`] for an address that is none.
+    pub fn new(local: Switchboard, addresses: &BTreeMap<String, String>) -> Result<Self> {
+        let connect = |(name, address): (&String, &String)| {
+            let endpoint = tonic::transport::Endpoint::from_shared(address.clone()).map_err(|cause| {
+                let message = format!("common.services.{name}: `{address}` is not an address; write http://host:port");
+                Error::precondition("CONFIG_INVALID", message).caused_by(cause)
+            })?;
+            Ok((name.clone(), endpoint.connect_lazy()))
+        };
+        Ok(Self { local, remote: addresses.iter().map(connect).collect::<Result<_>>()? })
+    }
+
+    /// The way to a service, by its name.
+    pub fn to(&self, service: &str) -> Channel {
+        match self.remote.get(service) {
+            Some(channel) => {
+                BoxCloneSyncService::new(tower::ServiceBuilder::new().map_err(BoxError::from).service(channel.clone()))
+            }
+            None => BoxCloneSyncService::new(self.local.clone()),
+        }
+    }
+}
+
+/// Answers a unary call: finds the caller, runs `handle`, maps the error.
+///
+/// # Errors
+/// What `handle` said, as a status.
+pub async fn answer<Q, A, F>(request: Request<Q>, handle: impl FnOnce(Caller, Q) -> F) -> Result<Response<A>, Status>
+where
+    F: Future<Output = Result<A>>,
+{
+    let caller = caller(&request).map_err(|error| to_status(&error))?;
+    handle(caller, request.into_inner()).await.map(Response::new).map_err(|error| to_status(&error))
+}
+
+/// Who sent the request.
+///
+/// # Errors
+/// [`Kind::Unauthenticated`] when nothing authenticated it.
+pub fn caller<Q>(request: &Request<Q>) -> Result<Caller> {
+    request.extensions().get::<Caller>().cloned().ok_or_else(|| {
+        Error::new(Kind::Unauthenticated, "TOKEN_REFUSED", "send `authorization: Bearer <token>`")
+    })
+}
+
+/// A request to another service on behalf of `caller`, within the deadline and trace of the present call.
+pub fn request<Q>(caller: &Caller, message: Q) -> Request<Q> {
+    let mut request = Request::new(message);
+    request.extensions_mut().insert(caller.clone());
+    context::propagate(&mut request);
+    request
+}
+
+/// Awaits an answer of another service.
+///
+/// # Errors
+/// The other service's error.
+pub async fn call<A>(answer: impl Future<Output = Result<Response<A>, Status>>) -> Result<A> {
+    answer.await.map(Response::into_inner).map_err(|status| from_status(&status))
+}
+
+/// The trace context of the call being answered, in W3C form; empty outside one.
+pub fn trace_parent() -> String {
+    context::trace_parent()
+}

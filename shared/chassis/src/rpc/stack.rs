@@ -1,0 +1,111 @@
+//! Around every call, from outside or within: who is calling and whether they may, the deadline, the trace, metrics.
+
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use futures::future::BoxFuture;
+use kernel::{Error, Kind, Result};
+use tower::{Layer, Service};
+use tracing::Instrument as _;
+
+use super::context::CallContext;
+use super::scope::Scopes;
+use crate::caller::{Authenticator, Caller};
+use crate::metrics::Metrics;
+use crate::status::to_status;
+
+/// Calls without a deadline, or with a later one, get this one. Streams may run longer once they have begun.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// Makes the stack. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct StackLayer {
+    pub(crate) authenticator: Authenticator,
+    pub(crate) scopes: Scopes,
+    pub(crate) metrics: Metrics,
+}
+
+/// The stack around a service.
+#[derive(Clone, Debug)]
+pub struct Stack<S> {
+    inner: S,
+    layer: StackLayer,
+}
+
+impl<S> Layer<S> for StackLayer {
+    type Service = Stack<S>;
+
+    fn layer(&self, inner: S) -> Stack<S> {
+        Stack { inner, layer: self.clone() }
+    }
+}
+
+impl StackLayer {
+    /// Lets the caller through: the extension a local call carries cannot come from a socket.
+    fn admit<B>(&self, request: &mut http::Request<B>) -> Result<()> {
+        let Some(scope) = self.scopes.of(request.uri().path()) else { return Ok(()) };
+        let caller = match request.extensions().get::<Caller>() {
+            Some(caller) => caller.clone(),
+            None => {
+                let header = request.headers().get(http::header::AUTHORIZATION);
+                self.authenticator.authenticate(header.and_then(|value| value.to_str().ok()))?
+            }
+        };
+        caller.require(scope)?;
+        request.extensions_mut().insert(caller);
+        Ok(())
+    }
+}
+
+impl<S, B> Service<http::Request<B>> for Stack<S>
+where
+    S: Service<http::Request<B>, Response = http::Response<tonic::body::Body>> + Clone + Send + 'static,
+    S::Future: Send,
+    S::Error: Send,
+    B: Send + 'static,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = BoxFuture<'static, Result<S::Response, S::Error>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: http::Request<B>) -> Self::Future {
+        // The instance that was polled ready answers; the clone takes its place.
+        let fresh = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, fresh);
+        let layer = self.layer.clone();
+        let context = CallContext::read(request.headers(), LONGEST);
+        let path = request.uri().path().to_owned();
+        let span = tracing::info_span!("rpc", method = %path, trace_parent = %context.trace_parent);
+        let answer = async move {
+            let (begin, deadline) = (Instant::now(), context.deadline);
+            let response = match layer.admit(&mut request) {
+                Err(error) => to_status(&error).into_http(),
+                Ok(()) => {
+                    let work = context.scope(inner.call(request));
+                    match tokio::time::timeout_at(deadline.into(), work).await {
+                        Ok(response) => response?,
+                        Err(_) => to_status(&late()).into_http(),
+                    }
+                }
+            };
+            if layer.scopes.of(&path).is_some() {
+                layer.metrics.record(&path, code_of(&response), begin.elapsed());
+            }
+            Ok(response)
+        };
+        Box::pin(answer.instrument(span))
+    }
+}
+
+fn late() -> Error {
+    Error::new(Kind::Deadline, "DEADLINE_EXCEEDED", "the call's time is over; nothing more is done for it")
+}
+
+/// The code in the headers: that of every refused call. Answers carry theirs in the trailers and count as `0`.
+fn code_of(response: &http::Response<tonic::body::Body>) -> &str {
+    response.headers().get("grpc-status").and_then(|value| value.to_str().ok()).unwrap_or("0")
+}

@@ -1,0 +1,122 @@
+//! What a service is to the process that runs it, and what it is given.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bus::{Log, Stream};
+use kernel::{Activity, Clock, Ids, Result, Workspaces};
+use sea_orm_migration::MigrationTrait;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use store::{Applied, Consumer, Database, Handler};
+use tonic::service::RoutesBuilder;
+
+use crate::job::Alarm;
+use crate::metrics::Metrics;
+use crate::rpc::Rpc;
+use crate::tasks::Tasks;
+
+/// One of the platform's services.
+pub trait Service: Send + Sync + 'static {
+    /// Its name: the section of its configuration, its database, the producer of its events.
+    const NAME: &'static str;
+    /// Its `config.toml`: every option, its default, a comment.
+    const DEFAULTS: &'static str;
+    /// Its section, as read.
+    type Config: Serialize + DeserializeOwned + Send;
+
+    /// Its schema.
+    fn migrations() -> Vec<Box<dyn MigrationTrait>>;
+
+    /// Wires it: registers consumers and jobs with the context and answers with its routes.
+    fn start(config: Self::Config, cx: Context) -> impl Future<Output = Result<Parts>> + Send;
+}
+
+/// Everything ambient: nothing reads a global.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// The service's name.
+    pub service: &'static str,
+    /// The time.
+    pub clock: Clock,
+    /// New ids.
+    pub ids: Ids,
+    /// The service's own database.
+    pub db: Database,
+    /// The event log.
+    pub log: Arc<dyn Log>,
+    /// The way to other services.
+    pub rpc: Rpc,
+    /// Background work.
+    pub tasks: Tasks,
+    /// Who is at work.
+    pub activity: Activity,
+    /// Time zones.
+    pub workspaces: Workspaces,
+    /// Metrics of the process.
+    pub metrics: Metrics,
+    /// Folder for files of the service's own, below the data directory; made on demand.
+    pub folder: PathBuf,
+    /// Whether this is development mode: the write key `dev` is accepted.
+    pub dev: bool,
+}
+
+impl Context {
+    /// Applies `stream` to the service's database with `handler`, `batch` events in one transaction at the most.
+    pub fn consume<H: Handler>(&self, stream: Stream, handler: Arc<H>, batch: usize) -> Applied {
+        let consumer = Consumer {
+            db: self.db.clone(),
+            log: self.log.clone(),
+            stream,
+            service: self.service,
+            handler,
+            batch,
+            activity: self.activity.clone(),
+        };
+        let applied = consumer.applied();
+        self.tasks.spawn(format!("{} consumer", self.service), consumer.run(applied.clone()));
+        applied
+    }
+
+    /// Runs a job (see [`Alarm::run`]).
+    pub fn job<W, F>(&self, name: &str, alarm: Alarm, work: W)
+    where
+        W: FnMut() -> F + Send + 'static,
+        F: Future<Output = Result<Option<kernel::Time>>> + Send + 'static,
+    {
+        let name = format!("{} {name}", self.service);
+        self.tasks.spawn(name.clone(), alarm.run(name, self.clock.clone(), self.activity.clone(), work));
+    }
+}
+
+type AddService = Box<dyn FnOnce(&mut RoutesBuilder) + Send>;
+
+/// What a started service serves.
+#[derive(Default)]
+pub struct Parts {
+    pub(crate) grpc: Vec<AddService>,
+    pub(crate) http: axum::Router,
+}
+
+impl Parts {
+    /// Adds a gRPC service: `|routes| routes.add_service(SomethingServer::new(api))`.
+    #[must_use]
+    pub fn grpc(mut self, add: impl FnOnce(&mut RoutesBuilder) + Send + 'static) -> Self {
+        self.grpc.push(Box::new(add));
+        self
+    }
+
+    /// Adds HTTP routes.
+    #[must_use]
+    pub fn http(mut self, routes: axum::Router) -> Self {
+        self.http = self.http.merge(routes);
+        self
+    }
+}
+
+impl std::fmt::Debug for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Parts").field("grpc", &self.grpc.len()).finish_non_exhaustive()
+    }
+}

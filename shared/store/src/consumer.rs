@@ -1,0 +1,225 @@
+//! Applies a stream to a service's database: each batch in one transaction with the position it leads to.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bus::{Entry, Log, Stream};
+use futures::future::select_all;
+use kernel::{Activity, Error, Result, Workspace};
+use prost::Message as _;
+use tokio::sync::watch;
+use wire::event::Event;
+
+use crate::position::Position;
+use crate::{Database, Unit, dead_letter};
+
+/// Pause after a passing failure.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// An event as it is handed to a service.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    /// The tenant.
+    pub workspace: Workspace,
+    /// The event.
+    pub event: Event,
+    /// The partition it stands in.
+    pub partition: u32,
+    /// Where it stands.
+    pub position: u64,
+}
+
+/// What a service does with events.
+pub trait Handler: Send + Sync + 'static {
+    /// Applies a batch (one partition, in order, repetitions already left out) within `unit`.
+    ///
+    /// A batch that fails with an error that is not retryable is applied again event by event, and the event that still
+    /// fails is set aside as a dead letter.
+    ///
+    /// # Errors
+    /// Whatever went wrong; the unit is rolled back.
+    fn apply(&self, unit: &mut Unit, batch: &[Delivery]) -> impl Future<Output = Result<()>> + Send;
+
+    /// After the batch has been committed: wake jobs, publish to watchers.
+    fn committed(&self) {}
+
+    /// After a unit was rolled back: forget what [`Handler::apply`] kept in memory.
+    fn rolled_back(&self) {}
+}
+
+/// How far a consumer has come. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Applied {
+    log: Arc<dyn Log>,
+    stream: Stream,
+    next: Arc<Vec<watch::Sender<u64>>>,
+}
+
+impl Applied {
+    fn new(log: Arc<dyn Log>, stream: Stream) -> Self {
+        let next = (0..log.partitions()).map(|_| watch::Sender::new(0)).collect();
+        Self { log, stream, next: Arc::new(next) }
+    }
+
+    /// Returns when everything that is on the log now has been applied.
+    pub async fn caught_up(&self) {
+        for (partition, next) in (0..).zip(self.next.iter()) {
+            let end = self.log.end(self.stream, partition);
+            // The sender lives in `self.next`: waiting cannot fail.
+            let mut next = next.subscribe();
+            let _reached = next.wait_for(|next| *next >= end).await.is_ok();
+        }
+    }
+
+    /// The first position not applied, by partition.
+    pub fn positions(&self) -> Vec<u64> {
+        self.next.iter().map(|next| *next.borrow()).collect()
+    }
+
+    fn is_idle(&self) -> bool {
+        (0..).zip(self.next.iter()).all(|(n, next)| *next.borrow() >= self.log.end(self.stream, n))
+    }
+
+    fn note(&self, partition: u32, next: u64) {
+        if let Some(slot) = self.next.get(usize::try_from(partition).unwrap_or(usize::MAX)) {
+            slot.send_replace(next);
+        }
+    }
+}
+
+/// Reads one stream for one service, all partitions.
+#[derive(Debug)]
+pub struct Consumer<H> {
+    /// The service's database.
+    pub db: Database,
+    /// What is read.
+    pub log: Arc<dyn Log>,
+    /// Which stream.
+    pub stream: Stream,
+    /// The service's name.
+    pub service: &'static str,
+    /// What to do.
+    pub handler: Arc<H>,
+    /// Events in one transaction at the most.
+    pub batch: usize,
+    /// Told when everything is applied.
+    pub activity: Activity,
+}
+
+impl<H: Handler> Consumer<H> {
+    /// Where others see how far this one has come.
+    pub fn applied(&self) -> Applied {
+        Applied::new(self.log.clone(), self.stream)
+    }
+
+    /// Applies until cancelled, noting its progress in `applied`; dropping the future at any point is safe.
+    pub async fn run(self, applied: Applied) {
+        let partitions = self.log.partitions();
+        let progress = applied.clone();
+        self.activity.register(format!("{} {}", self.service, self.stream), move || progress.is_idle());
+        let mut positions = self.load(partitions).await;
+        loop {
+            let mut idle = true;
+            for (partition, position) in (0..).zip(&mut positions) {
+                match self.step(partition, position).await {
+                    Ok(worked) => idle &= !worked,
+                    Err(error) => {
+                        tracing::warn!(service = self.service, stream = %self.stream, partition, %error, "a batch could not be applied; trying again");
+                        tokio::time::sleep(PAUSE).await;
+                        idle = false;
+                    }
+                }
+                applied.note(partition, position.next);
+            }
+            if idle {
+                self.activity.touch();
+                let waits = (0..).zip(&positions).map(|(n, position)| self.log.wait(self.stream, n, position.next));
+                select_all(waits).await;
+            }
+        }
+    }
+
+    async fn load(&self, partitions: u32) -> Vec<Position> {
+        loop {
+            let loads = (0..partitions).map(|n| Position::load(self.db.read(), self.stream, n));
+            match futures::future::try_join_all(loads).await {
+                Ok(positions) => return positions,
+                Err(error) => {
+                    tracing::warn!(service = self.service, %error, "log positions could not be read; trying again");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// Applies one batch; says whether there was one.
+    async fn step(&self, partition: u32, position: &mut Position) -> Result<bool> {
+        let entries = self.log.read(self.stream, partition, position.next, self.batch).await?;
+        if entries.is_empty() {
+            return Ok(false);
+        }
+        let mut next = position.clone();
+        let fresh: Vec<&Entry> = entries.iter().filter(|entry| next.pass(entry)).collect();
+        match self.apply(partition, &fresh, &next).await {
+            Ok(()) => *position = next,
+            Err(error) if error.kind.retryable() => return Err(error),
+            Err(_) => self.apply_singly(partition, &entries, position).await?,
+        }
+        self.handler.committed();
+        Ok(true)
+    }
+
+    async fn apply(&self, partition: u32, entries: &[&Entry], next: &Position) -> Result<()> {
+        let batch = entries.iter().map(|entry| deliver(partition, entry)).collect::<Result<Vec<_>>>()?;
+        let mut unit = self.db.begin().await?;
+        let applied = if batch.is_empty() { Ok(()) } else { self.handler.apply(&mut unit, &batch).await };
+        let done = match applied {
+            Ok(()) => match next.save(unit.db(), self.stream, partition).await {
+                Ok(()) => unit.commit().await,
+                Err(error) => Err(error),
+            },
+            Err(error) => {
+                unit.roll_back().await?;
+                Err(error)
+            }
+        };
+        if done.is_err() {
+            self.handler.rolled_back();
+        }
+        done
+    }
+
+    async fn apply_singly(&self, partition: u32, entries: &[Entry], position: &mut Position) -> Result<()> {
+        for entry in entries {
+            let mut next = position.clone();
+            let fresh = next.pass(entry);
+            let one: &[&Entry] = if fresh { &[entry] } else { &[] };
+            match self.apply(partition, one, &next).await {
+                Ok(()) => {}
+                Err(error) if error.kind.retryable() => return Err(error),
+                Err(error) => self.set_aside(partition, entry, &next, &error).await?,
+            }
+            *position = next;
+        }
+        Ok(())
+    }
+
+    async fn set_aside(&self, partition: u32, entry: &Entry, next: &Position, error: &Error) -> Result<()> {
+        tracing::error!(
+            service = self.service, stream = %self.stream, partition, position = entry.position,
+            reason = error.reason, %error, "an event was set aside as a dead letter"
+        );
+        let unit = self.db.begin().await?;
+        dead_letter::keep(unit.db(), self.stream, partition, entry, error).await?;
+        next.save(unit.db(), self.stream, partition).await?;
+        unit.commit().await
+    }
+}
+
+fn deliver(partition: u32, entry: &Entry) -> Result<Delivery> {
+    let event = Event::decode(entry.record.payload.clone()).map_err(|cause| {
+        Error::new(kernel::Kind::Invalid, "UNREADABLE_EVENT", "the payload is not an event").caused_by(cause)
+    })?;
+    Ok(Delivery { workspace: entry.record.workspace.clone(), event, partition, position: entry.position })
+}

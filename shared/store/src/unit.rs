@@ -1,0 +1,85 @@
+//! One transaction for what belongs together: effects, outgoing events, the position in the log.
+
+use bus::Stream;
+use bytes::Bytes;
+use kernel::{Result, Workspace};
+use prost::Message as _;
+use sea_orm::DatabaseTransaction;
+use wire::event::Event;
+
+use crate::error::StoreResult as _;
+use crate::outbox::{self, Outbox, Outgoing};
+
+/// An open unit of work; dropped without [`Unit::commit`] it leaves nothing behind.
+#[derive(Debug)]
+pub struct Unit {
+    txn: DatabaseTransaction,
+    outbox: Outbox,
+    outgoing: Vec<Outgoing>,
+}
+
+impl Unit {
+    pub(crate) fn new(txn: DatabaseTransaction, outbox: Outbox) -> Self {
+        Self { txn, outbox, outgoing: Vec::new() }
+    }
+
+    /// The transaction, for every statement of this unit.
+    pub fn db(&self) -> &DatabaseTransaction {
+        &self.txn
+    }
+
+    /// Publishes a resolved event or platform fact on [`Stream::Events`], in order for its customer, when the unit
+    /// commits.
+    pub fn publish(&mut self, workspace: &Workspace, event: &Event) {
+        let key = Bytes::copy_from_slice(event.customer_id.as_bytes());
+        self.publish_encoded(workspace, key, event.encode_to_vec().into());
+    }
+
+    /// The same for an event that is encoded already; `key` is its customer id.
+    pub fn publish_encoded(&mut self, workspace: &Workspace, key: Bytes, payload: Bytes) {
+        self.outgoing.push(Outgoing { stream: Stream::Events, workspace: workspace.clone(), key, payload });
+    }
+
+    /// Makes everything durable at once.
+    ///
+    /// # Errors
+    /// When the database refuses; nothing has happened then.
+    pub async fn commit(self) -> Result<()> {
+        self.finish().await.map(drop)
+    }
+
+    /// The same, and returns when what it publishes is on the log: whoever reads the log afterwards sees it.
+    ///
+    /// # Errors
+    /// When the database refuses; nothing has happened then.
+    pub async fn commit_and_publish(self) -> Result<()> {
+        let outbox = self.outbox.clone();
+        if let Some(id) = self.finish().await? {
+            outbox.reached(id).await;
+        }
+        Ok(())
+    }
+
+    async fn finish(self) -> Result<Option<i64>> {
+        let published = self.outbox.published();
+        let id = if self.outgoing.is_empty() {
+            None
+        } else {
+            outbox::sweep(&self.txn, published).await?;
+            Some(outbox::insert(&self.txn, &self.outgoing).await?)
+        };
+        self.txn.commit().await.db()?;
+        if let Some(id) = id {
+            self.outbox.note_committed(id);
+        }
+        Ok(id)
+    }
+
+    /// Gives everything up.
+    ///
+    /// # Errors
+    /// When the database refuses; nothing has happened then either.
+    pub async fn roll_back(self) -> Result<()> {
+        self.txn.rollback().await.db()
+    }
+}
