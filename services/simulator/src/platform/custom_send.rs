@@ -19,9 +19,7 @@ pub(super) fn send(state: &mut State, limits: &Limits, now: Time, call: &Call) -
     let fan = account.fans.get_mut(openid).ok_or(Refusal::OPENID)?;
     let msgtype = text(&message, "msgtype").ok_or(Refusal::MESSAGE_TYPE)?;
     check(msgtype, &message, limits)?;
-    if fan.followed.is_none() {
-        return Err(Refusal::OUT_OF_TIME);
-    }
+    // Who stopped following has no window left.
     fan.windows.spend(&limits.window, now).map_err(|shut| match shut {
         Shut::OutOfTime => Refusal::OUT_OF_TIME,
         Shut::OutOfCount => Refusal::OUT_OF_COUNT,
