@@ -3,6 +3,7 @@
 mod damage;
 mod disk;
 mod keeping;
+mod model;
 
 use std::path::Path;
 use std::sync::Arc;
