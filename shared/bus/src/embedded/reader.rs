@@ -51,7 +51,8 @@ pub(super) fn recent(shared: &Shared, wanted: Wanted) -> Option<Vec<Entry>> {
 }
 
 /// Why the files could not be read.
-enum Failed {
+#[derive(Debug)]
+pub(super) enum Failed {
     /// The file that began there has been deleted.
     Gone(Arc<Segment>),
     Other(Error),
@@ -61,7 +62,8 @@ enum Failed {
 pub(super) fn stored(shared: &Shared, mut wanted: Wanted) -> Result<Vec<Entry>> {
     loop {
         wanted.from = wanted.from.max(shared.segments.start(wanted.slot));
-        match attempt(shared, wanted) {
+        let segments = shared.segments.from(wanted.slot, wanted.from);
+        match attempt(shared, &segments, wanted) {
             Ok(entries) => return Ok(entries),
             // Expired since we looked: begin with what follows it.
             Err(Failed::Gone(segment)) if !shared.segments.keeps(segment.base) => {}
@@ -73,13 +75,17 @@ pub(super) fn stored(shared: &Shared, mut wanted: Wanted) -> Result<Vec<Entry>> 
     }
 }
 
-/// Reads from the files that are there now.
-fn attempt(shared: &Shared, wanted: Wanted) -> Result<Vec<Entry>, Failed> {
+/// Reads from these files.
+pub(super) fn attempt(
+    shared: &Shared,
+    segments: &[Arc<Segment>],
+    wanted: Wanted,
+) -> Result<Vec<Entry>, Failed> {
     let mut entries = Vec::new();
     let mut room = Room::new(wanted.max);
     let mut names = Names::default();
-    for segment in shared.segments.from(wanted.slot, wanted.from) {
-        let Some(mut cursor) = open(&segment, wanted)? else { continue };
+    for segment in segments {
+        let Some(mut cursor) = open(segment, wanted)? else { continue };
         loop {
             let frame = cursor.next().map_err(|stop| Failed::Other(cursor.error(stop)))?;
             let Some(frame) = frame else { break };

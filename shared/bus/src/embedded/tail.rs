@@ -63,3 +63,28 @@ impl Tail {
 fn weight(entry: &Entry) -> usize {
     OVERHEAD + entry.record.key.len() + entry.record.payload.len()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Record;
+
+    #[test]
+    fn the_oldest_give_way_and_what_is_kept_has_no_gap() {
+        const RECORD: usize = 1 << 20;
+        let record = Record {
+            workspace: kernel::Workspace::new("demo"),
+            key: "张伟".into(),
+            producer: "ingest".into(),
+            sequence: 0,
+            payload: vec![0; RECORD].into(),
+        };
+        let tail = Tail::new(2);
+        tail.extend((0..100).map(|position| (1, Entry { position, record: record.clone() })));
+        let first = (0..100).find(|from| tail.read(1, *from, 100, |_| true).is_some()).unwrap();
+        assert_eq!(100 - first, (KEPT / weight(&Entry { position: 0, record })) as u64);
+        let kept = tail.read(1, first, 99, |_| true).unwrap();
+        assert!(kept.iter().map(|entry| entry.position).eq(first..99));
+        assert!(tail.read(0, 0, 100, |_| true).is_none(), "nothing is known of the other slot");
+    }
+}

@@ -7,6 +7,7 @@ use std::time::Duration;
 use kernel::{Clock, Time};
 use proptest::prelude::*;
 
+use super::super::reader::{Failed, Wanted, attempt};
 use super::*;
 use crate::partition_of;
 
@@ -106,12 +107,19 @@ async fn reading_goes_on_while_files_expire() {
         }
     };
     tokio::time::timeout(Duration::from_secs(30), reading_has_begun).await.unwrap();
+    let slot = super::super::layout::slot(Stream::Events, 0, 1);
+    let looked_before = log.shared.segments.from(slot, 0);
     warp.advance_to(warp.now().plus(2 * hour));
     // The second one begins a new file, and so deletes those from before the first.
     let end = BATCHES * 5;
     log.append(Stream::Events, records(end..end + 5)).await.unwrap();
     log.append(Stream::Events, records(end + 5..end + 6)).await.unwrap();
     assert_eq!(log.start(Stream::Events, 0), end, "nothing was deleted");
+    let wanted = Wanted { slot, from: 0, end, max: 10_000 };
+    let Err(Failed::Gone(gone)) = attempt(&log.shared, &looked_before, wanted) else {
+        panic!("the files were there")
+    };
+    assert!(!log.shared.segments.keeps(gone.base), "a reader that looked before begins again");
     while let Some(ended) = reading.join_next().await {
         ended.unwrap();
     }
