@@ -27,6 +27,7 @@ pub(crate) fn router() -> Router<Arc<Shared>> {
         .route("/_sim/wechat_oa/actions", post(oa::act))
         .route("/_sim/wechat_oa/fans", get(oa::fans))
         .route("/_sim/sent", get(sent))
+        .route("/_sim/mail", get(mails))
         .route("/_sim/deliveries", get(deliveries))
         .route("/_sim/log", get(log))
         .route("/_sim/faults", post(fault))
@@ -62,6 +63,11 @@ pub(crate) type Answer = Result<Json<Value>, Refused>;
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
     serde_json::from_slice(body)
         .map_err(|error| Error::invalid("", format!("the body is not as expected: {error}")))
+}
+
+async fn mails(Extract(shared): Extract<Arc<Shared>>) -> Json<Value> {
+    let mails: Vec<_> = shared.lock().mails.iter().cloned().collect();
+    Json(json!({ "mails": mails }))
 }
 
 /// Which records to show; empty: all.

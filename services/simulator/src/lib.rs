@@ -22,6 +22,7 @@ mod control;
 mod crypto;
 mod fault;
 pub mod limits;
+mod mail;
 mod platform;
 mod refusal;
 mod reply;
@@ -97,5 +98,17 @@ impl Simulator {
             .with_graceful_shutdown(shutdown)
             .await
             .map_err(|error| Error::unavailable("the simulator's listener failed").caused_by(error))
+    }
+
+    /// Serves the mailbox, an SMTP server, until `shutdown`; `GET /_sim/mail` shows what came.
+    ///
+    /// # Errors
+    /// The listener fails.
+    pub async fn serve_mail(
+        self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<()> {
+        mail::serve(self.shared, listener, shutdown).await
     }
 }

@@ -47,6 +47,7 @@ pub(crate) struct State {
     pub(crate) log: Recent<Requested>,
     pub(crate) deliveries: Recent<Delivery>,
     pub(crate) sent: Recent<Sent>,
+    pub(crate) mails: Recent<Value>,
     /// By name of the sink.
     pub(crate) webhooks: BTreeMap<String, Recent<Value>>,
     /// Openids, unionids and message ids: depend on the actions only.
@@ -64,6 +65,7 @@ impl State {
             log: Recent::new(keep),
             deliveries: Recent::new(keep),
             sent: Recent::new(keep),
+            mails: Recent::new(keep),
             webhooks: BTreeMap::new(),
             people: Seeded::new(seed, 1),
             noise: Seeded::new(seed, 2),
