@@ -1,0 +1,89 @@
+//! Crashes between writing and registering, many properties, and workspaces apart.
+
+use bytes::Bytes;
+
+use super::*;
+use crate::engine::layout::MAX_PATHS;
+
+fn event(who: u128, hours: i64, fields: impl IntoIterator<Item = (String, f64)>) -> Event {
+    let fields = fields.into_iter().map(|(key, n)| (key, Value { kind: Some(Kind::NumberValue(n)) })).collect();
+    Event {
+        id: format!("{who}-{hours}"),
+        name: "order_completed".to_owned(),
+        time: Some(Time(START + hours * HOUR).into()),
+        received_at: Some(Time(START + hours * HOUR).into()),
+        customer_id: customer(who).to_string(),
+        record_id: record(who).to_string(),
+        properties: Some(Struct { fields }),
+        ..Event::default()
+    }
+}
+
+fn sum(path: &str) -> TrendQuery {
+    TrendQuery {
+        event: "order_completed".to_owned(),
+        filter: None,
+        measure: Measure::Sum,
+        property: path.to_owned(),
+        interval: Interval::Whole,
+        breakdown: None,
+        from: Time(START),
+        to: Time(START + 1_000 * HOUR),
+        zone: TimeZone::UTC,
+    }
+}
+
+#[test]
+fn a_segment_that_was_not_registered_counts_for_nothing() {
+    let mut rig = Rig::new();
+    rig.happen(&Happening::Event(event(1, 1, [("total".to_owned(), 5.0)])));
+    // Written, and then the process dies before the transaction.
+    let lost = rig.engine.prepare().unwrap();
+    assert_eq!((lost.segments.len(), rig.files()), (1, 1));
+    rig.restart();
+    assert_eq!(rig.files(), 0);
+    assert_eq!(rig.engine.trend(&workspace(), &sum("properties.total")).unwrap()[0].total, 5.0);
+    rig.flush();
+    rig.restart();
+    assert_eq!(rig.engine.trend(&workspace(), &sum("properties.total")).unwrap()[0].total, 5.0);
+    let names: Vec<_> = rig.registered.segments.iter().map(|meta| meta.file.clone()).collect();
+    std::fs::remove_file(rig.folder.path().join(&names[0])).unwrap();
+    let options = rig.engine.options.clone();
+    let refused = Engine::open(options, Ids::new(Clock::system()), &rig.registered).unwrap_err();
+    assert!(refused.message.contains(&names[0]));
+}
+
+#[test]
+fn properties_beyond_the_columns_are_found_all_the_same() {
+    let mut rig = Rig::new();
+    let many = || (0..MAX_PATHS + 50).map(|n| (format!("p{n:03}"), n as f64));
+    rig.happen(&Happening::Event(event(1, 1, many())));
+    rig.happen(&Happening::Event(event(2, 2, [("p000".to_owned(), 7.0)])));
+    rig.flush();
+    rig.happen(&Happening::Event(event(1, 3, [("p249".to_owned(), 1.0)])));
+    rig.flush();
+    for _ in 0..2 {
+        for (path, total) in [("properties.p000", 7.0), ("properties.p249", 250.0), ("properties.none", 0.0)] {
+            assert_eq!(rig.engine.trend(&workspace(), &sum(path)).unwrap()[0].total, total, "{path}");
+        }
+        rig.compact();
+    }
+    assert_eq!(rig.registered.segments.len(), 1);
+}
+
+#[test]
+fn workspaces_do_not_see_each_other() {
+    let mut rig = Rig::new();
+    rig.happen(&Happening::Event(event(1, 1, [("total".to_owned(), 5.0)])));
+    let other = Workspace::new("other");
+    let theirs = event(1, 1, [("total".to_owned(), 9.0)]);
+    rig.engine.append(&other, &theirs, (0, 7), theirs.encode_to_vec().into()).unwrap();
+    for _ in 0..2 {
+        let total = |workspace: &Workspace| rig.engine.trend(workspace, &sum("properties.total")).unwrap()[0].total;
+        assert_eq!((total(&workspace()), total(&other), total(&Workspace::new("none"))), (5.0, 9.0, 0.0));
+        rig.flush();
+    }
+    assert_eq!(rig.engine.unflushed(), 0);
+    let bad = Event { record_id: "不是".to_owned(), ..theirs };
+    assert!(rig.engine.append(&other, &bad, (0, 8), Bytes::new()).is_err());
+}
