@@ -3,68 +3,99 @@
 use crate::problem::Problem;
 use crate::syntax::{MAX_DEPTH, position};
 
-/// One open bracket (or the whole text).
+/// One open bracket (or the whole text). The tree below it is at most as deep as counted here: `n` operators in a chain
+/// are at most `n` levels above their deepest operand, and an operand has a level for each `.` and bracket behind it.
 #[derive(Default)]
 struct Level {
-    /// Chained operators since the last `,`, `&&` or `||`; each may be one level of the tree.
-    chain: usize,
+    /// Deepest of the parts before the last `,`.
+    parts: usize,
     /// `?` since the last `,`: they nest to the right.
     choices: usize,
-    /// Depth of the deepest bracket in this chain.
+    /// Deepest chain since the last `,`; chains end at `&&`, `||`, `?` and `:`.
+    chains: usize,
+    /// Operators in this chain.
+    operators: usize,
+    /// Deepest operand of this chain that is done.
+    operands: usize,
+    /// `.` and brackets behind this operand.
+    steps: usize,
+    /// Deepest bracket of this operand.
     inner: usize,
-    /// Deepest chain so far.
-    deepest: usize,
 }
 
 impl Level {
-    const fn depth(&self) -> usize {
-        let chain = self.chain + self.inner;
-        self.choices + if chain > self.deepest { chain } else { self.deepest }
+    fn chain(&self) -> usize {
+        self.operators + self.operands.max(self.steps + self.inner)
     }
 
-    const fn end_chain(&mut self) {
-        self.deepest = self.depth() - self.choices;
-        self.chain = 0;
-        self.inner = 0;
+    fn depth(&self) -> usize {
+        self.parts.max(self.choices + self.chains.max(self.chain()))
+    }
+
+    /// Levels above what stands in a bracket that is opened here.
+    fn above(&self) -> usize {
+        self.choices + self.operators + self.steps
+    }
+
+    fn end_operand(&mut self) {
+        *self = Self {
+            operators: self.operators + 1,
+            operands: self.operands.max(self.steps + self.inner),
+            steps: 0,
+            inner: 0,
+            ..*self
+        };
+    }
+
+    fn end_chain(&mut self) {
+        *self = Self {
+            parts: self.parts,
+            choices: self.choices,
+            chains: self.chains.max(self.chain()),
+            ..Self::default()
+        };
+    }
+
+    fn end_part(&mut self) {
+        *self = Self { parts: self.depth(), ..Self::default() };
     }
 }
 
 /// Refuses what is deeper than [`MAX_DEPTH`].
 pub(crate) fn check(source: &str) -> Result<(), Vec<Problem>> {
     let mut levels = vec![Level::default()];
-    let mut outer = 0;
+    let mut above = 0;
     let mut at = 0;
     while let Some(rest) = source.get(at..).filter(|rest| !rest.is_empty()) {
         let length = token(rest);
-        let text = rest.get(..length).unwrap_or(rest);
         let nested = levels.len() > 1;
         let Some(level) = levels.last_mut() else { break };
-        match text {
+        match rest.get(..length).unwrap_or(rest) {
             "(" | "[" | "{" => {
-                level.chain += 1;
-                outer += level.choices + level.chain;
+                level.steps += 1;
+                above += level.above();
                 levels.push(Level::default());
             }
             ")" | "]" | "}" if nested => {
                 let inner = levels.pop().map_or(0, |level| level.depth());
                 if let Some(level) = levels.last_mut() {
-                    outer -= level.choices + level.chain;
+                    above -= level.above();
                     level.inner = level.inner.max(inner);
                 }
             }
-            "&&" | "||" => level.end_chain(),
-            "," => {
+            "." => level.steps += 1,
+            "in" | "+" | "-" | "*" | "/" | "%" | "<" | ">" | "=" | "!" | "==" | "!=" | "<=" | ">=" => {
+                level.end_operand()
+            }
+            "&&" | "||" | ":" => level.end_chain(),
+            "?" => {
                 level.end_chain();
-                level.deepest += level.choices;
-                level.choices = 0;
+                level.choices += 1;
             }
-            "?" => level.choices += 1,
-            "in" | "+" | "-" | "*" | "/" | "%" | "<" | ">" | "=" | "!" | "==" | "!=" | "<=" | ">=" | "." => {
-                level.chain += 1
-            }
+            "," => level.end_part(),
             _ => {}
         }
-        if outer + levels.last().map_or(0, Level::depth) > MAX_DEPTH {
+        if above + levels.last().map_or(0, Level::depth) > MAX_DEPTH {
             let (line, column) = position(source, at);
             let message =
                 format!("the condition nests more than {MAX_DEPTH} deep; split it or use fewer brackets");
@@ -128,5 +159,14 @@ mod tests {
         assert!(check(&format!("profile.x == \"{}\"", "((".repeat(100))).is_ok());
         assert!(check(&vec!["a == 1"; 500].join(" || ")).is_ok());
         assert!(check(&"a ? b : ".repeat(70)).is_err());
+        let test = "events(\"a\", e.properties.x.y > 1 + 1).within(\"3d\").count() + 1 > -1";
+        assert!(
+            check(&format!(
+                "({test} ? {test} : ({test}) == ({test} && {test}) ? {test} : f({test}, {test}))"
+            ))
+            .is_ok()
+        );
+        let inside = |n: usize| format!("{}1{}", "f(a ? 1 + g(".repeat(n), ") : 2)".repeat(n));
+        assert!(check(&inside(15)).is_ok() && check(&inside(17)).is_err());
     }
 }

@@ -1,4 +1,5 @@
 //! Every sentence of the language's description, as an example.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail the test")]
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -51,7 +51,7 @@ fn mistakes_have_a_place_a_reason_and_a_remedy() {
         (
             r#"profile.city == "上海" && profile.citi == "上海""#,
             1,
-            32,
+            33,
             "unknown_attribute",
             "did you mean `city`?",
         ),

@@ -20,14 +20,15 @@ pub(super) fn encode(all: &BTreeMap<u64, Kept>) -> Vec<u8> {
             Kept::Values(points) => out.points(3, points, Writer::fixed),
             Kept::Total { count, first, last } => {
                 out.0.push(4);
-                out.varint(u128::from(*count));
-                out.signed(i128::from(*first));
-                out.signed(i128::from(*last) - i128::from(*first));
+                out.varint(*count);
+                let mut before = 0;
+                out.time(*first, &mut before);
+                out.time(*last, &mut before);
             }
             Kept::TotalNumbers { count, sum, min, max } => {
                 out.0.push(5);
-                out.varint(u128::from(*count));
-                out.signed(*sum);
+                out.varint(*count);
+                out.0.extend(sum.to_le_bytes());
                 out.number(*min);
                 out.number(*max);
             }
@@ -41,8 +42,7 @@ pub(super) fn encode(all: &BTreeMap<u64, Kept>) -> Vec<u8> {
                 out.length(days.len());
                 let mut before = 0;
                 for day in days {
-                    out.signed(i128::from(*day) - before);
-                    before = i128::from(*day);
+                    out.time(i64::from(*day), &mut before);
                 }
             }
         }
@@ -64,14 +64,12 @@ pub(super) fn decode(bytes: &[u8]) -> Option<BTreeMap<u64, Kept>> {
             2 => Kept::Numbers(bytes.points(Reader::number)?),
             3 => Kept::Values(bytes.points(Reader::fixed)?),
             4 => {
-                let count = u64::try_from(bytes.varint()?).ok()?;
-                let first = bytes.signed()?;
-                let last = i64::try_from(first.checked_add(bytes.signed()?)?).ok()?;
-                Kept::Total { count, first: i64::try_from(first).ok()?, last }
+                let (count, mut before) = (bytes.varint()?, 0);
+                Kept::Total { count, first: bytes.time(&mut before)?, last: bytes.time(&mut before)? }
             }
             5 => Kept::TotalNumbers {
-                count: u64::try_from(bytes.varint()?).ok()?,
-                sum: bytes.signed()?,
+                count: bytes.varint()?,
+                sum: i128::from_le_bytes(*bytes.chunk()?),
                 min: bytes.number()?,
                 max: bytes.number()?,
             },
@@ -79,12 +77,9 @@ pub(super) fn decode(bytes: &[u8]) -> Option<BTreeMap<u64, Kept>> {
                 (0..bytes.varint()?).map(|_| bytes.fixed()).collect::<Option<BTreeSet<u64>>>()?,
             ),
             7 => {
-                let (count, mut day) = (bytes.varint()?, 0_i128);
-                let mut next = || {
-                    day = day.checked_add(bytes.signed()?)?;
-                    i32::try_from(day).ok()
-                };
-                Kept::Days((0..count).map(|_| next()).collect::<Option<BTreeSet<i32>>>()?)
+                let (count, mut before) = (bytes.varint()?, 0);
+                let day = |_| i32::try_from(bytes.time(&mut before)?).ok();
+                Kept::Days((0..count).map(day).collect::<Option<BTreeSet<i32>>>()?)
             }
             _ => return None,
         };
@@ -96,7 +91,7 @@ pub(super) fn decode(bytes: &[u8]) -> Option<BTreeMap<u64, Kept>> {
 struct Writer(Vec<u8>);
 
 impl Writer {
-    fn varint(&mut self, mut value: u128) {
+    fn varint(&mut self, mut value: u64) {
         while value >= 0x80 {
             self.0.push((value & 0x7f) as u8 | 0x80);
             value >>= 7;
@@ -105,11 +100,18 @@ impl Writer {
     }
 
     fn length(&mut self, length: usize) {
-        self.varint(length as u128);
+        self.varint(length as u64);
     }
 
-    fn signed(&mut self, value: i128) {
-        self.varint(((value << 1) ^ (value >> 127)) as u128);
+    /// Small numbers of either sign take few bytes.
+    fn signed(&mut self, value: i64) {
+        self.varint(((value << 1) ^ (value >> 63)) as u64);
+    }
+
+    /// A time by its distance from the one before; distances may wrap.
+    fn time(&mut self, time: i64, before: &mut i64) {
+        self.signed(time.wrapping_sub(*before));
+        *before = time;
     }
 
     fn fixed(&mut self, value: u64) {
@@ -118,7 +120,7 @@ impl Writer {
 
     fn number(&mut self, number: Number) {
         match hundredths(number.get()) {
-            Some(hundredths) => self.varint((((hundredths << 1) ^ (hundredths >> 63)) as u128) << 1),
+            Some(hundredths) => self.varint((((hundredths << 1) ^ (hundredths >> 63)) as u64) << 1),
             None => {
                 self.varint(1);
                 self.fixed(number.get().to_bits());
@@ -131,9 +133,8 @@ impl Writer {
         self.length(points.all().len());
         let mut before = 0;
         for (time, number) in points.all() {
-            self.signed(i128::from(*time) - before);
+            self.time(*time, &mut before);
             value(self, *number);
-            before = i128::from(*time);
         }
     }
 }
@@ -153,11 +154,17 @@ impl Reader<'_> {
         Some(*first)
     }
 
-    fn varint(&mut self) -> Option<u128> {
+    fn chunk<const N: usize>(&mut self) -> Option<&[u8; N]> {
+        let (chunk, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(chunk)
+    }
+
+    fn varint(&mut self) -> Option<u64> {
         let mut value = 0;
-        for shift in (0..u128::BITS).step_by(7) {
+        for shift in (0..u64::BITS).step_by(7) {
             let byte = self.byte()?;
-            let bits = u128::from(byte & 0x7f);
+            let bits = u64::from(byte & 0x7f);
             if bits << shift >> shift != bits {
                 return None;
             }
@@ -169,15 +176,18 @@ impl Reader<'_> {
         None
     }
 
-    fn signed(&mut self) -> Option<i128> {
+    fn signed(&mut self) -> Option<i64> {
         let value = self.varint()?;
-        Some((value >> 1) as i128 ^ -((value & 1) as i128))
+        Some((value >> 1) as i64 ^ -((value & 1) as i64))
+    }
+
+    fn time(&mut self, before: &mut i64) -> Option<i64> {
+        *before = before.wrapping_add(self.signed()?);
+        Some(*before)
     }
 
     fn fixed(&mut self) -> Option<u64> {
-        let (bytes, rest) = self.0.split_first_chunk()?;
-        self.0 = rest;
-        Some(u64::from_le_bytes(*bytes))
+        Some(u64::from_le_bytes(*self.chunk()?))
     }
 
     fn number(&mut self) -> Option<Number> {
@@ -186,17 +196,17 @@ impl Reader<'_> {
             let number = f64::from_bits(self.fixed()?);
             return number.is_finite().then(|| Number::new(number));
         }
-        let hundredths = (value >> 2) as i128 ^ -((value >> 1 & 1) as i128);
+        let hundredths = (value >> 2) as i64 ^ -((value >> 1 & 1) as i64);
         (value & 1 == 0).then(|| Number::new(hundredths as f64 / 100.0))
     }
 
     fn points<T: Copy + Ord>(&mut self, value: impl Fn(&mut Self) -> Option<T>) -> Option<Points<T>> {
-        let mut time = 0_i128;
-        let mut points = Vec::new();
-        for _ in 0..self.varint()? {
-            time = time.checked_add(self.signed()?)?;
-            points.push((i64::try_from(time).ok()?, value(self)?));
+        let (count, mut before) = (self.varint()?, 0);
+        // Each point takes a byte at least, so damaged bytes cannot ask for much.
+        let mut points = Vec::with_capacity(usize::try_from(count).ok()?.min(self.0.len()));
+        for _ in 0..count {
+            points.push((self.time(&mut before)?, value(self)?));
         }
-        Some(Points::new(points))
+        Points::new(points)
     }
 }

@@ -13,10 +13,9 @@ impl<T: Copy + Ord> Points<T> {
         Self { sorted: vec![(time, value)] }
     }
 
-    /// From points in any order.
-    pub(crate) fn new(mut points: Vec<(i64, T)>) -> Self {
-        points.sort_unstable();
-        Self { sorted: points }
+    /// From sorted points; `None` when they are not.
+    pub(crate) fn new(sorted: Vec<(i64, T)>) -> Option<Self> {
+        sorted.is_sorted().then_some(Self { sorted })
     }
 
     pub(crate) fn all(&self) -> &[(i64, T)] {

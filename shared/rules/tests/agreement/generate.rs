@@ -71,6 +71,18 @@ pub(crate) fn happenings() -> impl Strategy<Value = Vec<Happened>> {
     vec(happening(), 0..14)
 }
 
+/// A history of few moments with several events at each.
+pub(crate) fn crowded() -> impl Strategy<Value = Vec<Happened>> {
+    let squeeze = |mut all: Vec<Happened>| {
+        for happened in &mut all {
+            let hours = happened.event.time.as_ref().map_or(0, |time| time.seconds / 3_600);
+            happened.event.time = Some(Time(NOW.0 - hours.rem_euclid(4) * HOUR * 12).into());
+        }
+        all
+    };
+    vec(happening(), 0..6).prop_map(squeeze)
+}
+
 /// Moments to ask at.
 pub(crate) fn nows() -> impl Strategy<Value = Vec<Time>> {
     vec((-150_i64..200, -1_i64..2).prop_map(|(hours, off)| Time(NOW.0 + hours * HOUR + off)), 1..5)
@@ -191,6 +203,10 @@ fn steps() -> impl Strategy<Value = String> {
     vec(select(vec!["\"a\"", "\"b\"", "\"c\""]), 1..4).prop_map(|names| names.join(", "))
 }
 
+pub(crate) fn sequence() -> impl Strategy<Value = String> {
+    (steps(), within()).prop_map(|(steps, within)| format!("sequence({steps}){within}"))
+}
+
 fn atom() -> impl Strategy<Value = String> {
     prop_oneof![
         6 => (number(), order(), constant()).prop_map(|(l, order, r)| format!("{l} {order} {r}")),
@@ -200,7 +216,7 @@ fn atom() -> impl Strategy<Value = String> {
             .prop_map(|(l, sign, r, order, constant)| format!("{l} {sign} -{r} {order} {constant}")),
         1 => number().prop_map(|number| format!("{number} in [0, 2, 0.1]")),
         1 => (number(), order()).prop_map(|(number, order)| if order == "==" { format!("{number} == null") } else { format!("{number} != null") }),
-        3 => (steps(), within()).prop_map(|(steps, within)| format!("sequence({steps}){within}")),
+        3 => sequence(),
         2 => (moment(), order(), moment()).prop_map(|(l, order, r)| format!("{l} {order} {r}")),
         2 => (moment(), order()).prop_map(|(l, order)| format!("now {order} {l}")),
         2 => (moment(), order(), length()).prop_map(|(l, order, r)| format!("now - {l} {order} {r}")),

@@ -1,4 +1,5 @@
 //! The law of conditions: incremental equals whole-history, at any moment, over any history, however it is split.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail the test")]
 
 mod generate;
 
@@ -10,7 +11,7 @@ use proptest::prelude::*;
 use rules::{Condition, Customer, Facts, Plan, Schema, State, View};
 use wire::event::Event;
 
-use generate::{Happened, NOW, conditions, facts, happenings, moments, nows};
+use generate::{Happened, NOW, conditions, crowded, facts, happenings, moments, nows, sequence};
 
 fn zone() -> TimeZone {
     TimeZone::get("Asia/Shanghai").unwrap()
@@ -174,6 +175,17 @@ proptest! {
         }
         for (id, condition) in (0..).zip(&new) {
             let holds = answer(&next, id, &states, &facts, NOW).holds;
+            prop_assert_eq!(holds, whole(condition, &facts, &history, NOW), "{}", condition.source());
+        }
+    }
+
+    #[test]
+    fn sequences_over_few_moments(sources in proptest::collection::vec(sequence(), 1..6), history in crowded(), facts in facts()) {
+        let conditions = compile(&sources);
+        let plan = plan(&conditions);
+        let states = states(&plan, &history);
+        for (id, condition) in (0..).zip(&conditions) {
+            let holds = answer(&plan, id, &states, &facts, NOW).holds;
             prop_assert_eq!(holds, whole(condition, &facts, &history, NOW), "{}", condition.source());
         }
     }
