@@ -1,2 +1,35 @@
-//! guanxi.
-fn main() {}
+//! The one binary: all services in one process for development, any of them for production, and the tools around.
+
+mod apply;
+mod assembly;
+mod cli;
+mod client;
+mod demo;
+mod dev;
+mod import;
+mod serve;
+mod ui;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use kernel::Kind;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let outcome = match cli::Cli::parse().command {
+        cli::Command::Dev(options) => dev::run(options).await,
+        cli::Command::Serve(options) => serve::run(options).await,
+        cli::Command::Apply(options) => apply::run(options).await,
+        cli::Command::Demo(options) => demo::run(options).await,
+        cli::Command::Import(options) => import::run(options).await,
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            ui::complain(&error);
+            // sysexits.h: EX_CONFIG-like trouble is the operator's to mend, everything else is a failure.
+            if error.kind == Kind::Precondition { ExitCode::from(64) } else { ExitCode::FAILURE }
+        }
+    }
+}

@@ -28,6 +28,8 @@ pub struct Common {
     pub dev: bool,
     /// Logging.
     pub log: Log,
+    /// Traces.
+    pub telemetry: Telemetry,
     /// The event log.
     pub bus: Bus,
     /// Time zone by workspace.
@@ -56,6 +58,14 @@ pub enum LogFormat {
     Json,
 }
 
+/// Traces.
+#[derive(Clone, Debug, serde::Deserialize, serde::Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Telemetry {
+    /// Address of an OTLP collector; empty: none.
+    pub collector: String,
+}
+
 /// The event log.
 #[derive(Clone, Debug, serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields)]
@@ -76,7 +86,8 @@ impl Common {
     pub fn workspaces(&self) -> Result<Workspaces> {
         let zone = |(slug, name): (&String, &String)| {
             let zone = TimeZone::get(name).map_err(|cause| {
-                let message = format!("common.workspaces.{slug}: `{name}` is not a time zone such as Asia/Shanghai");
+                let message =
+                    format!("common.workspaces.{slug}: `{name}` is not a time zone such as Asia/Shanghai");
                 Error::precondition("CONFIG_INVALID", message).caused_by(cause)
             })?;
             Ok((Workspace::new(slug.as_str()), zone))
@@ -133,10 +144,13 @@ impl Layers {
             let (key, value) = assignment
                 .split_once('=')
                 .ok_or_else(|| wrong(format!("--set {assignment}: write section.key=value")))?;
-            builder = builder.set_override(key, value).map_err(|cause| wrong(format!("--set {assignment}: {cause}")))?;
+            builder = builder
+                .set_override(key, value)
+                .map_err(|cause| wrong(format!("--set {assignment}: {cause}")))?;
         }
         let config = builder.build().map_err(|cause| wrong(cause.to_string()))?;
-        let known: Vec<&str> = std::iter::once("common").chain(self.defaults.iter().map(|(name, _)| *name)).collect();
+        let known: Vec<&str> =
+            std::iter::once("common").chain(self.defaults.iter().map(|(name, _)| *name)).collect();
         let sections: BTreeMap<String, config::Value> =
             config.clone().try_deserialize().map_err(|cause| wrong(cause.to_string()))?;
         match sections.keys().find(|section| !known.contains(&section.as_str())) {
@@ -161,6 +175,33 @@ impl Settings {
     /// [`kernel::Kind::Precondition`] that names the key at fault.
     pub fn section<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
         self.config.get(name).map_err(|cause| wrong(format!("{name}: {cause}")))
+    }
+
+    /// All of it as JSON, with secrets hidden: URLs of databases and everything named like a secret.
+    ///
+    /// # Errors
+    /// When the settings cannot be read back.
+    pub fn show(&self) -> Result<String> {
+        let mut all: serde_json::Value =
+            self.config.clone().try_deserialize().map_err(|cause| wrong(cause.to_string()))?;
+        hide(&mut all);
+        serde_json::to_string_pretty(&all).map_err(|cause| wrong(cause.to_string()))
+    }
+}
+
+fn hide(value: &mut serde_json::Value) {
+    const SECRET: [&str; 5] = ["url", "password", "secret", "token", "key"];
+    if let serde_json::Value::Object(fields) = value {
+        for (name, value) in fields {
+            match value {
+                serde_json::Value::String(text)
+                    if !text.is_empty() && SECRET.iter().any(|s| name.ends_with(s)) =>
+                {
+                    "[hidden]".clone_into(text);
+                }
+                other => hide(other),
+            }
+        }
     }
 }
 

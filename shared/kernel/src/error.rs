@@ -81,8 +81,11 @@ impl Error {
 
     /// Several wrong fields; at least one.
     pub fn violations(violations: Vec<Violation>) -> Self {
-        let message =
-            violations.iter().map(|v| format!("{}: {}", v.field, v.description)).collect::<Vec<_>>().join("; ");
+        let message = violations
+            .iter()
+            .map(|v| format!("{}: {}", v.field, v.description))
+            .collect::<Vec<_>>()
+            .join("; ");
         Self { violations, ..Self::new(Kind::Invalid, "INVALID_ARGUMENT", message) }
     }
 
@@ -93,7 +96,11 @@ impl Error {
 
     /// `what` of that name is there already.
     pub fn already_exists(what: &str, name: impl fmt::Display) -> Self {
-        Self::new(Kind::AlreadyExists, "ALREADY_EXISTS", format!("{what} `{name}` exists already; update it instead"))
+        Self::new(
+            Kind::AlreadyExists,
+            "ALREADY_EXISTS",
+            format!("{what} `{name}` exists already; update it instead"),
+        )
     }
 
     /// Not in this state.
@@ -122,8 +129,11 @@ impl Error {
     #[must_use]
     pub fn within(mut self, prefix: &str) -> Self {
         for violation in &mut self.violations {
-            violation.field =
-                if violation.field.is_empty() { prefix.to_owned() } else { format!("{prefix}.{}", violation.field) };
+            violation.field = if violation.field.is_empty() {
+                prefix.to_owned()
+            } else {
+                format!("{prefix}.{}", violation.field)
+            };
         }
         if !self.violations.is_empty() {
             self.message = Self::violations(self.violations.clone()).message;

@@ -70,8 +70,12 @@ mod tests {
         loop {
             let page = Page::read(3, &token).unwrap();
             let after: Option<u32> = page.after.as_ref().map(|key| key.parse().unwrap());
-            let mut rows: Vec<u32> =
-                all.iter().copied().filter(|n| after.is_none_or(|a| *n > a)).take(page.limit() as usize).collect();
+            let mut rows: Vec<u32> = all
+                .iter()
+                .copied()
+                .filter(|n| after.is_none_or(|a| *n > a))
+                .take(page.limit() as usize)
+                .collect();
             token = page.cut(&mut rows, u32::to_string);
             seen.extend(rows);
             if token.is_empty() {

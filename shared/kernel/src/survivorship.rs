@@ -73,8 +73,12 @@ mod tests {
 
     #[test]
     fn the_order_of_statements_does_not_matter() {
-        let statements =
-            [said(Some("a"), 1, 0, "1"), said(Some("b"), 3, 0, "2"), said(None, 3, 1, "3"), said(Some("c"), 2, 9, "4")];
+        let statements = [
+            said(Some("a"), 1, 0, "1"),
+            said(Some("b"), 3, 0, "2"),
+            said(None, 3, 1, "3"),
+            said(Some("c"), 2, 9, "4"),
+        ];
         for rotation in 0..statements.len() {
             let mut attributes = Attributes::new();
             for n in 0..statements.len() {

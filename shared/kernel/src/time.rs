@@ -6,7 +6,9 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 /// Microseconds since 1970-01-01T00:00:00Z. Databases keep it as a 64-bit integer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[serde(transparent)]
 pub struct Time(pub i64);
 
@@ -119,9 +121,11 @@ impl From<prost_types::Timestamp> for Time {
 /// # Errors
 /// A text that says which forms are taken.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is not a length of time; write a whole number and s, m, h, d or w, such as 30m");
+    let wrong =
+        || format!("`{text}` is not a length of time; write a whole number and s, m, h, d or w, such as 30m");
     let trimmed = text.trim();
-    let unit_at = trimmed.len().checked_sub(1).filter(|at| trimmed.is_char_boundary(*at)).ok_or_else(wrong)?;
+    let unit_at =
+        trimmed.len().checked_sub(1).filter(|at| trimmed.is_char_boundary(*at)).ok_or_else(wrong)?;
     let (number, unit) = trimmed.split_at(unit_at);
     let seconds: u64 = match unit {
         "s" => 1,
@@ -132,7 +136,11 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         _ => return Err(wrong()),
     };
     let count: u64 = number.trim().parse().map_err(|_| wrong())?;
-    count.checked_mul(seconds).filter(|total| *total <= 100 * 366 * 86_400).map(Duration::from_secs).ok_or_else(wrong)
+    count
+        .checked_mul(seconds)
+        .filter(|total| *total <= 100 * 366 * 86_400)
+        .map(Duration::from_secs)
+        .ok_or_else(wrong)
 }
 
 #[cfg(test)]

@@ -134,7 +134,8 @@ impl<H: Handler> Consumer<H> {
             }
             if idle {
                 self.activity.touch();
-                let waits = (0..).zip(&positions).map(|(n, position)| self.log.wait(self.stream, n, position.next));
+                let waits =
+                    (0..).zip(&positions).map(|(n, position)| self.log.wait(self.stream, n, position.next));
                 select_all(waits).await;
             }
         }

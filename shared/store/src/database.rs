@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use kernel::{Error, Kind, Result, Secret};
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
-use sea_orm::{ConnectOptions, DatabaseConnection, SqliteTransactionMode, TransactionOptions, TransactionTrait as _};
+use sea_orm::{
+    ConnectOptions, DatabaseConnection, SqliteTransactionMode, TransactionOptions, TransactionTrait as _,
+};
 use sea_orm_migration::MigrationTrait;
 
 use crate::error::StoreResult as _;
@@ -67,8 +69,10 @@ impl Database {
     /// # Errors
     /// [`Kind::Unavailable`] when the database stays busy.
     pub async fn begin(&self) -> Result<Unit> {
-        let options =
-            TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..Default::default() };
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..Default::default()
+        };
         let txn = self.write.begin_with_options(options).await.db()?;
         Ok(Unit::new(txn, self.outbox.clone()))
     }
@@ -85,7 +89,10 @@ impl Database {
 fn make_folder(file: &Path) -> Result<()> {
     let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) else { return Ok(()) };
     std::fs::create_dir_all(folder).map_err(|cause| {
-        let message = format!("the folder {} cannot be written: {cause}; choose another data directory", folder.display());
+        let message = format!(
+            "the folder {} cannot be written: {cause}; choose another data directory",
+            folder.display()
+        );
         Error::new(Kind::Precondition, "DATA_DIRECTORY_NOT_WRITABLE", message).caused_by(cause)
     })
 }
@@ -123,7 +130,11 @@ fn pooled(url: &str, connections: u32) -> ConnectOptions {
 #[expect(clippy::disallowed_methods, reason = "the one place that connects")]
 async fn connect(options: ConnectOptions) -> Result<DatabaseConnection> {
     sea_orm::Database::connect(options).await.map_err(|cause| {
-        Error::new(Kind::Unavailable, "DATABASE_UNAVAILABLE", format!("the database cannot be opened: {cause}"))
-            .caused_by(cause)
+        Error::new(
+            Kind::Unavailable,
+            "DATABASE_UNAVAILABLE",
+            format!("the database cannot be opened: {cause}"),
+        )
+        .caused_by(cause)
     })
 }

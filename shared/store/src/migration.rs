@@ -51,7 +51,10 @@ impl MigrationName for Shared {
     }
 }
 
-#[expect(elided_lifetimes_in_paths, reason = "async_trait wants the signature of the trait, letter by letter")]
+#[expect(
+    elided_lifetimes_in_paths,
+    reason = "async_trait wants the signature of the trait, letter by letter"
+)]
 #[async_trait::async_trait]
 impl MigrationTrait for Shared {
     fn use_transaction(&self) -> Option<bool> {

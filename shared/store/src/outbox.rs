@@ -59,10 +59,20 @@ pub(crate) struct Outgoing {
 impl Outbox {
     /// Finds what a former process left unpublished.
     pub(crate) async fn load(db: &impl ConnectionTrait) -> Result<Self> {
-        let first: Option<Option<i64>> =
-            row::Entity::find().select_only().column_as(row::Column::Id.min(), "first").into_tuple().one(db).await.db()?;
-        let last: Option<Option<i64>> =
-            row::Entity::find().select_only().column_as(row::Column::Id.max(), "last").into_tuple().one(db).await.db()?;
+        let first: Option<Option<i64>> = row::Entity::find()
+            .select_only()
+            .column_as(row::Column::Id.min(), "first")
+            .into_tuple()
+            .one(db)
+            .await
+            .db()?;
+        let last: Option<Option<i64>> = row::Entity::find()
+            .select_only()
+            .column_as(row::Column::Id.max(), "last")
+            .into_tuple()
+            .one(db)
+            .await
+            .db()?;
         let last = last.flatten().unwrap_or(0);
         let before_first = first.flatten().map_or(last, |first| first - 1);
         Ok(Self {
@@ -143,7 +153,8 @@ pub(crate) fn decode(id: i64, payload: Vec<u8>, producer: &Arc<str>) -> Result<V
     while rest.has_remaining() {
         let stream = if rest.get_u8() == 0 { Stream::Raw } else { Stream::Events };
         let mut part = || {
-            let length = rest.try_get_u32().ok().and_then(|n| usize::try_from(n).ok()).filter(|n| *n <= rest.len());
+            let length =
+                rest.try_get_u32().ok().and_then(|n| usize::try_from(n).ok()).filter(|n| *n <= rest.len());
             length.map(|n| rest.split_to(n)).ok_or_else(damaged)
         };
         let (workspace, key, payload) = (part()?, part()?, part()?);

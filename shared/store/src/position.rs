@@ -63,7 +63,10 @@ impl Position {
     pub async fn load(db: &impl ConnectionTrait, stream: Stream, partition: u32) -> Result<Self> {
         let key = (stream.name().to_owned(), i32::try_from(partition).unwrap_or(i32::MAX));
         let Some(row) = row::Entity::find_by_id(key).one(db).await.db()? else { return Ok(Self::default()) };
-        Ok(Self { next: u64::try_from(row.position).unwrap_or(0), producers: read_producers(&row.producers)? })
+        Ok(Self {
+            next: u64::try_from(row.position).unwrap_or(0),
+            producers: read_producers(&row.producers)?,
+        })
     }
 
     /// Keeps it, as part of a unit of work.
@@ -75,7 +78,12 @@ impl Position {
             stream: Set(stream.name().to_owned()),
             partition: Set(i32::try_from(partition).unwrap_or(i32::MAX)),
             position: Set(i64::try_from(self.next).unwrap_or(i64::MAX)),
-            producers: Set(self.producers.iter().map(|(name, n)| format!("{name}={n}")).collect::<Vec<_>>().join(" ")),
+            producers: Set(self
+                .producers
+                .iter()
+                .map(|(name, n)| format!("{name}={n}"))
+                .collect::<Vec<_>>()
+                .join(" ")),
         };
         let replace = OnConflict::columns([row::Column::Stream, row::Column::Partition])
             .update_columns([row::Column::Position, row::Column::Producers])

@@ -50,7 +50,8 @@ impl Stage {
     /// # Errors
     /// What starting says.
     pub async fn open(assembly: Assembly) -> Result<Self> {
-        let folder = tempfile::tempdir().map_err(|cause| kernel::Error::internal("no temporary folder").caused_by(cause))?;
+        let folder = tempfile::tempdir()
+            .map_err(|cause| kernel::Error::internal("no temporary folder").caused_by(cause))?;
         let (clock, warp) = Clock::warped(start_time());
         let running = launch(assembly, &folder, clock.clone()).await?;
         Ok(Self { running, warp, clock, folder })
@@ -125,7 +126,9 @@ impl Stage {
                 let entries = self.running.log.read(stream, partition, next, 1_000).await?;
                 let Some(last) = entries.last() else { break };
                 next = last.position + 1;
-                events.extend(entries.iter().filter_map(|entry| Event::decode(entry.record.payload.clone()).ok()));
+                events.extend(
+                    entries.iter().filter_map(|entry| Event::decode(entry.record.payload.clone()).ok()),
+                );
             }
         }
         Ok(events)

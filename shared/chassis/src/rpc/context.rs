@@ -2,8 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use opentelemetry::propagation::TextMapPropagator as _;
+use opentelemetry::trace::TraceContextExt as _;
+use opentelemetry_http::{HeaderExtractor, HeaderInjector};
+use opentelemetry_sdk::propagation::TraceContextPropagator;
 use tonic::Request;
 use tonic::metadata::MetadataValue;
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 tokio::task_local! {
     static CURRENT: CallContext;
@@ -20,10 +25,29 @@ impl CallContext {
     /// Reads the headers of a call; `longest` applies when it sets no deadline or a later one.
     pub(super) fn read(headers: &http::HeaderMap, longest: Duration) -> Self {
         let asked = headers.get("grpc-timeout").and_then(|value| parse_timeout(value.to_str().ok()?));
-        let trace = headers.get("traceparent").and_then(|value| value.to_str().ok()).filter(|text| text.len() <= 64);
+        let trace =
+            headers.get("traceparent").and_then(|value| value.to_str().ok()).filter(|text| text.len() <= 64);
         Self {
             deadline: Instant::now() + asked.unwrap_or(longest).min(longest),
             trace_parent: trace.unwrap_or_default().to_owned(),
+        }
+    }
+
+    /// Makes `span` part of the trace the call came with; what is called from here belongs to `span` in turn. Where no
+    /// spans are collected the trace passes through unchanged.
+    pub(super) fn join(&mut self, headers: &http::HeaderMap, span: &tracing::Span) {
+        let propagator = TraceContextPropagator::new();
+        if !self.trace_parent.is_empty()
+            && span.set_parent(propagator.extract(&HeaderExtractor(headers))).is_err()
+        {
+            return;
+        }
+        let context = span.context();
+        if context.span().span_context().is_valid() {
+            let mut carried = http::HeaderMap::new();
+            propagator.inject_context(&context, &mut HeaderInjector(&mut carried));
+            let header = carried.get("traceparent").and_then(|value| value.to_str().ok());
+            self.trace_parent = header.unwrap_or_default().to_owned();
         }
     }
 

@@ -77,9 +77,10 @@ where
         let fresh = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, fresh);
         let layer = self.layer.clone();
-        let context = CallContext::read(request.headers(), LONGEST);
+        let mut context = CallContext::read(request.headers(), LONGEST);
         let path = request.uri().path().to_owned();
-        let span = tracing::info_span!("rpc", method = %path, trace_parent = %context.trace_parent);
+        let span = tracing::info_span!("rpc", method = %path);
+        context.join(request.headers(), &span);
         let answer = async move {
             let (begin, deadline) = (Instant::now(), context.deadline);
             let response = match layer.admit(&mut request) {

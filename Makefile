@@ -1,0 +1,37 @@
+# Verbs of the project; each does its own set-up on a fresh machine (a Rust toolchain and a C compiler are enough).
+# `make` with no target lists them.
+.DEFAULT_GOAL := help
+.PHONY: help build run test lint fmt bench ci clean-data
+
+# One target folder for everything.
+export CARGO_TARGET_DIR ?= $(CURDIR)/target
+CARGO ?= cargo
+
+help: ## list the verbs
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## compile the binary
+	$(CARGO) build --locked
+
+run: ## build, play a seeded demo on fresh data, and go on serving
+	$(CARGO) run --locked -- demo
+
+test: ## every test, the real binary and real SDKs included
+	$(CARGO) build --locked
+	$(CARGO) test --locked --workspace
+
+lint: ## formatting, clippy, documentation
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items
+
+fmt: ## format all code
+	$(CARGO) fmt --all
+
+bench: ## measure every stage beside its peers; writes tests/bench/RESULTS.md
+	$(CARGO) run --locked --release -p tests --bin bench
+
+ci: lint test ## what CI runs
+
+clean-data: ## forget what was collected under ./data
+	rm -rf data

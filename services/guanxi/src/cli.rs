@@ -1,0 +1,132 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Guanxi (关系), the open social CRM platform.
+#[derive(Debug, Parser)]
+#[command(name = "guanxi", version, about)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run everything in one process on this machine, with the platform simulator. Nothing to install.
+    Dev(Dev),
+    /// Run some services (or `all`) as configured.
+    Serve(Serve),
+    /// Create or update definitions from YAML; prints what changes.
+    Apply(Apply),
+    /// Play a seeded shop of a few hundred customers on fresh data, show what happened, and go on serving.
+    Demo(Demo),
+    /// Bring in customers or events from a CSV file.
+    Import(Import),
+}
+
+/// How a process is configured.
+#[derive(Args, Debug)]
+pub(crate) struct Run {
+    /// A TOML file of settings.
+    #[arg(long, env = "GUANXI_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// One setting, such as common.data=/var/lib/guanxi; may be repeated.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Show the merged settings, secrets hidden, and end.
+    #[arg(long)]
+    pub(crate) print_config: bool,
+}
+
+/// Where the pretended outside world listens.
+#[derive(Args, Debug)]
+pub(crate) struct World {
+    /// Address of the platform simulator; port 0: any free one.
+    #[arg(long, default_value = "127.0.0.1:7790", value_name = "ADDRESS")]
+    pub(crate) simulator: std::net::SocketAddr,
+    /// Address of its mailbox (SMTP).
+    #[arg(long, default_value = "127.0.0.1:1025", value_name = "ADDRESS")]
+    pub(crate) mailbox: std::net::SocketAddr,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Dev {
+    #[command(flatten)]
+    pub(crate) world: World,
+    #[command(flatten)]
+    pub(crate) run: Run,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Serve {
+    /// Names of services, or `all`.
+    #[arg(required = true)]
+    pub(crate) services: Vec<String>,
+    #[command(flatten)]
+    pub(crate) run: Run,
+}
+
+/// Where a running platform is reached.
+#[derive(Args, Debug)]
+pub(crate) struct Server {
+    /// Address of gRPC.
+    #[arg(long, env = "GUANXI_SERVER", default_value = "http://127.0.0.1:7700", value_name = "URL")]
+    pub(crate) server: String,
+    /// Bearer token.
+    #[arg(long, env = "GUANXI_TOKEN", default_value = "dev", hide_env_values = true)]
+    pub(crate) token: String,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Apply {
+    /// A YAML file or a folder of them.
+    #[arg(short, long, value_name = "PATH")]
+    pub(crate) file: PathBuf,
+    /// Show what would change, and change nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Send secrets also where nothing else differs (they cannot be compared).
+    #[arg(long)]
+    pub(crate) with_secrets: bool,
+    #[command(flatten)]
+    pub(crate) server: Server,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Demo {
+    /// End after the report.
+    #[arg(long)]
+    pub(crate) exit: bool,
+    /// Number of customers.
+    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(10..=5_000))]
+    pub(crate) people: u32,
+    /// The same seed plays the same story.
+    #[arg(long, default_value_t = 20_261_121)]
+    pub(crate) seed: u64,
+    /// Definitions to apply first.
+    #[arg(long, default_value = "deploy/workspaces/retail", value_name = "PATH")]
+    pub(crate) workspace: PathBuf,
+    #[command(flatten)]
+    pub(crate) world: World,
+    #[command(flatten)]
+    pub(crate) run: Run,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Import {
+    /// The CSV file.
+    pub(crate) file: PathBuf,
+    /// What its columns mean (YAML; see services/guanxi/README.md).
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) mapping: PathBuf,
+    /// Where rows that could not be taken are written with the reason [default: <file>.errors.csv].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) errors: Option<PathBuf>,
+    /// Key of the source the events are attributed to.
+    #[arg(long, default_value = "", value_name = "KEY")]
+    pub(crate) source: String,
+    #[command(flatten)]
+    pub(crate) server: Server,
+}

@@ -1,0 +1,86 @@
+//! `guanxi demo`: a seeded shop lives through forty days in a minute, on a virtual clock that ends at the present.
+//!
+//! Everything takes its real way: web events through the tracking API, follows through signed callbacks of the platform
+//! simulator, the app through gRPC; journeys wait and wake, and messages go to the simulator's phone, mailbox and app.
+
+mod cast;
+mod play;
+mod report;
+mod story;
+
+use std::path::Path;
+use std::time::Duration;
+
+use chassis::config::{Common, Log, LogFormat};
+use kernel::{Clock, Result, Time};
+
+use crate::cli::Demo;
+use crate::client::Clients;
+use crate::dev::Platform;
+use crate::{apply, assembly, serve, ui};
+
+/// How far back the story begins.
+const SPAN: Duration = Duration::from_secs(40 * 86_400);
+
+/// Plays, reports, and goes on serving unless told to end.
+///
+/// # Errors
+/// What starting, applying or playing says.
+pub(crate) async fn run(mut options: Demo) -> Result<()> {
+    options.run.set.insert(0, "common.dev=true".to_owned());
+    let assembly = assembly::of(&["all".to_owned()], &options.run)?;
+    if serve::print_config(&assembly, &options.run)? {
+        return Ok(());
+    }
+    let common: Common = assembly.layers.merge()?.section("common")?;
+    let log = Log { filter: "warn".to_owned(), format: LogFormat::Text };
+    let _telemetry = chassis::telemetry::install(&log, &common.telemetry.collector)?;
+    let definitions = apply::read(&options.workspace)?;
+    let played = has_data(&common.data);
+    let now = Clock::system().now();
+    let begin = Time::from_seconds(now.minus(SPAN).seconds().div_euclid(3_600) * 3_600);
+    let (clock, warp) = Clock::warped(if played { now } else { begin });
+    if played {
+        warp.release();
+    }
+    let platform = Platform::launch(&options.run, &options.world, clock).await?;
+    let clients =
+        Clients::connect(&format!("http://{}", platform.running.grpc), chassis::caller::DEV_TOKEN).await?;
+    ui::say(format!("applying {}", options.workspace.display()));
+    let changes =
+        apply::apply(&clients, definitions, apply::Mode::default(), |line| ui::say(format!("  {line}")))
+            .await?;
+    ui::say(format!("  {}", changes.summary(false)));
+    if played {
+        ui::say(format!("{} holds data already: the story is not played again", common.data.display()));
+    } else {
+        let story = story::write(options.people, options.seed, begin, now);
+        play::play(&platform, &clients, &warp, story, now).await?;
+    }
+    report::print(&clients, now).await?;
+    ui::say("");
+    platform.describe(&common.data);
+    if !options.exit {
+        look_around(&platform);
+        serve::until_stopped().await?;
+    }
+    platform.shutdown().await;
+    Ok(())
+}
+
+fn has_data(data: &Path) -> bool {
+    data.join("ingest.db").exists()
+}
+
+fn look_around(platform: &Platform) {
+    let (simulator, web, grpc) = (platform.simulator, platform.running.http, platform.running.grpc);
+    ui::say("");
+    ui::say("Serving; Ctrl-C ends. Look around from another terminal:");
+    ui::say(format!(
+        "  curl -s http://{simulator}/_sim/sent | head -c 600     # what fans received in WeChat"
+    ));
+    ui::say(format!(
+        "  curl -u dev: http://{web}/v1/track -d '{{\"userId\":\"u-1\",\"event\":\"Product Viewed\"}}'"
+    ));
+    ui::say(format!("  any gRPC client with reflection at {grpc}, metadata `authorization: Bearer dev`"));
+}

@@ -1,0 +1,9 @@
+//! Tests across services: the architecture's rules, and the real binary with real input.
+
+mod bad_input;
+mod cdnow;
+mod definitions;
+mod kill;
+mod law;
+mod sdk;
+mod wechat;

@@ -1,0 +1,156 @@
+//! The real binary, run as a user runs it, on free ports and throw-away data.
+
+use std::ffi::OsStr;
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use testkit::{Client, TokenInterceptor};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::Endpoint;
+
+/// Longest wait for anything.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// `guanxi dev`, killed when dropped.
+#[derive(Debug)]
+pub struct Platform {
+    child: Child,
+    /// Address of gRPC.
+    pub grpc: String,
+    /// Address of the tracking API.
+    pub http: String,
+    /// Address of the simulator.
+    pub simulator: String,
+    /// Address of its mailbox.
+    pub mailbox: String,
+}
+
+/// The binary that `make test` has built beside this test.
+///
+/// # Errors
+/// When it is not there.
+pub fn binary() -> Result<PathBuf> {
+    let test = std::env::current_exe()?;
+    let folder = test.parent().and_then(Path::parent).context("the test runs outside a target folder")?;
+    let binary = folder.join("guanxi");
+    ensure!(binary.exists(), "{} is missing: run `cargo build` first, as `make test` does", binary.display());
+    Ok(binary)
+}
+
+impl Platform {
+    /// Starts on `data`, which may hold data of an earlier run.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn start(data: &Path) -> Result<Self> {
+        let setting = format!("common.data={}", data.display());
+        let mut child = Command::new(binary()?)
+            .args(["dev", "--simulator", "127.0.0.1:0", "--mailbox", "127.0.0.1:0", "--set", &setting])
+            .args(["--set", "common.grpc=127.0.0.1:0", "--set", "common.http=127.0.0.1:0"])
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()?;
+        let stdout = child.stdout.take().context("no standard output")?;
+        let mut lines = BufReader::new(stdout).lines();
+        let mut found = [const { String::new() }; 4];
+        let read = async {
+            while let Some(line) = lines.next_line().await? {
+                let words: Vec<&str> = line.split_whitespace().collect();
+                let address = |at: usize| {
+                    let word = words.get(at).copied().unwrap_or_default().trim_start_matches("http://");
+                    word.split('/').next().unwrap_or_default().to_owned()
+                };
+                match words.first().copied() {
+                    Some("gRPC") => found[0] = address(1),
+                    Some("tracking") => found[1] = address(1),
+                    Some("simulator") => (found[2], found[3]) = (address(1), address(3)),
+                    Some("data") => return Ok(()),
+                    _ => {}
+                }
+            }
+            bail!("it ended before it served")
+        };
+        tokio::time::timeout(DEADLINE, read).await.context("it does not come up")??;
+        let [grpc, http, simulator, mailbox] = found;
+        Ok(Self { child, grpc, http, simulator, mailbox })
+    }
+
+    /// A connection with the development token.
+    ///
+    /// # Errors
+    /// Never, in fact: the address is one that was bound.
+    pub fn client(&self) -> Result<Client> {
+        let channel = Endpoint::from_shared(format!("http://{}", self.grpc))?.connect_lazy();
+        Ok(InterceptedService::new(channel, TokenInterceptor))
+    }
+
+    /// Kills it as a power cut would: no signal handler runs.
+    ///
+    /// # Errors
+    /// When it is gone already.
+    pub async fn kill(mut self) -> Result<()> {
+        self.child.start_kill()?;
+        self.child.wait().await?;
+        Ok(())
+    }
+
+    /// Asks it to stop and waits.
+    ///
+    /// # Errors
+    /// When it does not stop, or not with success.
+    pub async fn stop(mut self) -> Result<()> {
+        let pid = self.child.id().context("it is gone already")?;
+        let asked = Command::new("kill").args(["-TERM", &pid.to_string()]).status().await?;
+        ensure!(asked.success(), "it could not be asked to stop");
+        let status =
+            tokio::time::timeout(DEADLINE, self.child.wait()).await.context("it does not stop")??;
+        ensure!(status.success(), "it stopped with {status}");
+        Ok(())
+    }
+
+    /// Runs another command of the binary against this one and gives its standard output.
+    ///
+    /// # Errors
+    /// When it fails, with what it said.
+    pub async fn run<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Result<String> {
+        let server = format!("http://{}", self.grpc);
+        let output = Command::new(binary()?)
+            .args(arguments)
+            .args(["--server", &server])
+            .current_dir(root())
+            .output()
+            .await?;
+        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        Ok(String::from_utf8(output.stdout)?)
+    }
+}
+
+/// The project's root.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Asks again and again until the answer is there.
+///
+/// # Errors
+/// When it is not after a minute, with the last answer's text; or when asking fails.
+pub async fn eventually<T, F>(what: &str, mut ask: impl FnMut() -> F) -> Result<T>
+where
+    F: Future<Output = Result<Result<T, String>>>,
+{
+    let mut ticks = tokio::time::interval(Duration::from_millis(25));
+    let begin = tokio::time::Instant::now();
+    loop {
+        ticks.tick().await;
+        match ask().await? {
+            Ok(answer) => return Ok(answer),
+            Err(last) if begin.elapsed() > DEADLINE => bail!("{what}: not after {DEADLINE:?}: {last}"),
+            Err(_) => {}
+        }
+    }
+}

