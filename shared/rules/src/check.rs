@@ -39,8 +39,25 @@ impl Scope {
 /// A step and its type.
 pub(crate) type Typed = (Node, Type);
 
+/// Enough for the greatest depth even without optimisation; pages that are not touched cost nothing.
+const STACK: usize = 64 * 1024 * 1024;
+
 /// Parses and checks a condition.
+///
+/// The parser descends some hundred kilobytes of stack for each bracket, so this runs on a thread of its own with room
+/// for the greatest depth: whoever calls may have little left. A panic of the parser becomes a problem as well.
 pub(crate) fn check(source: &str, schema: &Schema, scope: Scope) -> Result<Node, Problems> {
+    let checked = std::thread::scope(|threads| {
+        let thread = std::thread::Builder::new().name("condition".to_owned()).stack_size(STACK);
+        thread.spawn_scoped(threads, || check_here(source, schema, scope)).ok()?.join().ok()
+    });
+    checked.unwrap_or_else(|| {
+        let message = "the condition cannot be read; write it in a simpler way".to_owned();
+        Err(Problems::new(source, vec![Problem { line: 1, column: 1, reason: "unreadable", message }]))
+    })
+}
+
+fn check_here(source: &str, schema: &Schema, scope: Scope) -> Result<Node, Problems> {
     let parsed = syntax::parse(source).map_err(|list| Problems::new(source, list))?;
     let mut checker = Checker { places: &parsed.places, schema, scope, event: None, problems: Vec::new() };
     let (node, found) = checker.translate(&parsed.root);
@@ -70,7 +87,7 @@ impl Checker<'_> {
     /// Reports, and stands in for what could not be translated so that the rest is checked as well.
     fn wrong(&mut self, id: u64, reason: &'static str, message: impl Into<String>) -> Typed {
         self.report(id, reason, message);
-        (Node::Literal(Literal::Null), Type::Any)
+        nothing()
     }
 
     fn translate(&mut self, expr: &IdedExpr) -> Typed {
@@ -143,4 +160,9 @@ fn text_literal(expr: &IdedExpr) -> Option<&str> {
         Expr::Literal(LiteralValue::String(text)) => Some(text.inner()),
         _ => None,
     }
+}
+
+/// Stands in for what could not be translated.
+const fn nothing() -> Typed {
+    (Node::Literal(Literal::Null), Type::Any)
 }

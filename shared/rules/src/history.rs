@@ -33,11 +33,28 @@ pub(crate) struct Whole<'a> {
 }
 
 impl<'a> Whole<'a> {
-    fn selected(&self, aggregate: &Aggregate) -> Vec<&'a Event> {
+    /// The events that an aggregate takes.
+    pub(crate) fn selected(&self, aggregate: &Aggregate) -> Vec<&'a Event> {
         let inside =
             |event: &Event| aggregate.window.is_none_or(|window| window.takes(time_of(event).0, self.now.0));
         let history = self.customer.history.iter().copied();
         history.filter(|event| inside(event) && aggregate.selection.takes(event)).collect()
+    }
+
+    /// The events of a sequence, each the earliest after the one before; at the same moment any order will do.
+    pub(crate) fn way_through(&self, sequence: &Sequence) -> Option<Vec<&'a Event>> {
+        let inside =
+            |event: &Event| sequence.window.is_none_or(|window| window.takes(time_of(event).0, self.now.0));
+        let mut left: Vec<&'a Event> =
+            self.customer.history.iter().copied().filter(|event| inside(event)).collect();
+        left.sort_by_key(|event| time_of(event));
+        let mut way: Vec<&'a Event> = Vec::new();
+        for name in &sequence.names {
+            let reached = way.last().map_or(Time::MIN, |event| time_of(event));
+            let next = left.iter().position(|event| event.name == *name && time_of(event) >= reached)?;
+            way.push(left.remove(next));
+        }
+        Some(way)
     }
 }
 
@@ -67,18 +84,7 @@ impl<'a> World<'a> for Whole<'a> {
         Timed::fixed(compute(&aggregate.what, &self.selected(aggregate), self.zone))
     }
     fn sequence(&self, sequence: &Sequence) -> Timed<'a> {
-        let inside =
-            |event: &Event| sequence.window.is_none_or(|window| window.takes(time_of(event).0, self.now.0));
-        let mut left: Vec<&Event> =
-            self.customer.history.iter().copied().filter(|event| inside(event)).collect();
-        left.sort_by_key(|event| time_of(event));
-        let mut reached = Time::MIN;
-        for name in &sequence.names {
-            let next = left.iter().position(|event| event.name == *name && time_of(event) >= reached);
-            let Some(at) = next else { return Timed::fixed(Val::Bool(false)) };
-            reached = time_of(left.remove(at));
-        }
-        Timed::fixed(Val::Bool(true))
+        Timed::fixed(Val::Bool(self.way_through(sequence).is_some()))
     }
 }
 

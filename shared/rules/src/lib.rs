@@ -13,6 +13,7 @@ mod check;
 mod condition;
 mod depth;
 mod eval;
+mod explain;
 mod facts;
 mod field;
 mod hash;
@@ -30,6 +31,7 @@ mod uses;
 mod value;
 
 pub use condition::Condition;
+pub use explain::Explained;
 pub use facts::Facts;
 pub use history::Customer;
 pub use names::is_behaviour;

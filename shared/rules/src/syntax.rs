@@ -11,19 +11,13 @@ pub(crate) const MAX_LENGTH: usize = 8 * 1024;
 /// Depth of a condition at most: brackets and chained operators.
 pub(crate) const MAX_DEPTH: usize = 64;
 
-/// Enough for [`MAX_DEPTH`] even without optimisation; pages that are not touched cost nothing.
-const STACK: usize = 64 * 1024 * 1024;
-
 /// A parsed condition.
 pub(crate) struct Parsed {
     pub(crate) root: IdedExpr,
     pub(crate) places: Places,
 }
 
-/// Parses, or says what is wrong.
-///
-/// The parser descends some hundred kilobytes of stack for each bracket, so it runs on a thread of its own with room
-/// for the greatest depth: whoever calls may have little left. A panic of it becomes a problem as well.
+/// Parses, or says what is wrong. Needs some hundred kilobytes of stack for each bracket.
 pub(crate) fn parse(source: &str) -> Result<Parsed, Vec<Problem>> {
     if source.len() > MAX_LENGTH {
         let message =
@@ -35,19 +29,9 @@ pub(crate) fn parse(source: &str) -> Result<Parsed, Vec<Problem>> {
         return Err(vec![Problem { line: 1, column: 1, reason: "empty", message }]);
     }
     crate::depth::check(source)?;
-    let parser = || Parser::new().max_recursion_depth(MAX_DEPTH as u16).parse_with_source_info(source);
-    let parsed = std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().name("parse condition".to_owned()).stack_size(STACK);
-        thread.spawn_scoped(scope, parser).ok()?.join().ok()
-    });
-    match parsed {
-        Some(Ok((root, info))) => Ok(Parsed { root, places: Places { info } }),
-        Some(Err(errors)) => Err(problems(&errors)),
-        None => {
-            let message = "the condition cannot be read; write it in a simpler way".to_owned();
-            Err(vec![Problem { line: 1, column: 1, reason: "syntax", message }])
-        }
-    }
+    let parser = Parser::new().max_recursion_depth(MAX_DEPTH as u16);
+    let (root, info) = parser.parse_with_source_info(source).map_err(|errors| problems(&errors))?;
+    Ok(Parsed { root, places: Places { info } })
 }
 
 fn problems(errors: &ParseErrors) -> Vec<Problem> {

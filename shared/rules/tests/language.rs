@@ -310,3 +310,23 @@ fn uses_are_named() {
     assert_eq!(uses.event_names, set(&["x", "p", "q"]));
     assert!(uses.any_event && uses.behaviour && !uses.event && !uses.now);
 }
+
+#[test]
+fn an_answer_is_explained_part_by_part() {
+    let source = r#"profile.city == "上海" && events("order_completed").within("30d").sum("total") > 5000"#;
+    let condition = Condition::customer(source, &Schema::open()).unwrap();
+    let mut history = history();
+    for (n, event) in history.iter_mut().enumerate() {
+        event.id = format!("事件{n}");
+    }
+    let history: Vec<&Event> = history.iter().collect();
+    let (facts, now, zone) = (facts(), time(NOW), zone());
+    let customer = Customer { facts: &facts, history: &history, segments: &|_| false };
+    let explained = condition.explain(None, &customer, now, &zone);
+    assert_eq!(explained.value, json!(false));
+    let [city, sum] = explained.parts.as_slice() else { panic!("{explained:?}") };
+    assert_eq!((city.text.as_str(), &city.value), ("(profile.city == \"上海\")", &json!(true)));
+    assert_eq!(city.parts[0].value, json!("上海"));
+    assert_eq!((&sum.value, &sum.parts[0].value), (&json!(false), &json!(2300.0)));
+    assert_eq!(sum.parts[0].events, ["事件2", "事件1", "事件0"], "by time");
+}

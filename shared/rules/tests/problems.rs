@@ -129,6 +129,9 @@ fn mistakes_have_a_place_a_reason_and_a_remedy() {
         (r#"profile.city == "上海" &&"#, 1, 24, "syntax", "too early"),
         (r#"profile.city == "上海"#, 1, 17, "syntax", "not closed"),
         ("profile.city = 1", 1, 14, "syntax", "not"),
+        ("profile[profile.city] == 1", 1, 8, "unsupported", "quoted text"),
+        ("(profile.age + 1).x == 1", 1, 19, "unsupported", "have fields"),
+        ("has((profile.age + 1).x)", 1, 18, "unsupported", "have fields"),
         ("has(profile)", 1, 5, "syntax", "has()"),
     ] {
         let made = Condition::customer(source, &schema());
@@ -196,6 +199,23 @@ fn limits_hold() {
     let deep = |n: usize| format!("{}true{}", "(".repeat(n), ")".repeat(n));
     assert!(Condition::customer(&deep(63), &Schema::open()).is_ok());
     assert_eq!(problem(Condition::customer(&deep(65), &Schema::open())).2, "too_deep");
+    let choices = format!("{}true", "false ? false : ".repeat(60));
+    assert!(
+        Condition::event(&choices, &Schema::open()).unwrap().matches(&Default::default()),
+        "evaluated on a usual stack"
+    );
+    for (open, close) in [
+        ("[", "]"),
+        ("size(", ")"),
+        ("profile[", "]"),
+        ("{1: ", "}"),
+        ("-(", ")"),
+        ("!(", ")"),
+        ("a.f(", ")"),
+    ] {
+        let half = format!("{}1{}", open.repeat(31), close.repeat(31));
+        let _ = Condition::customer(&half, &Schema::open());
+    }
     for (unit, end) in [
         ("!", "true"),
         ("-", "1"),
@@ -268,12 +288,90 @@ const WORDS: [&str; 46] = [
     "`",
 ];
 
+/// Anything that CEL can write, sensible or not.
+fn anything() -> impl Strategy<Value = String> {
+    let leaf = proptest::sample::select(vec![
+        "profile",
+        "profile.city",
+        "tags",
+        "scores.engagement",
+        "now",
+        "e",
+        "event.properties.x",
+        "e.time",
+        "x",
+        "1",
+        "-0.5",
+        "2u",
+        "\"3d\"",
+        "\"上海\"",
+        "b\"a\"",
+        "null",
+        "true",
+        "events()",
+        "events(\"order_completed\")",
+        "sequence(\"product_viewed\")",
+    ]);
+    leaf.prop_map(str::to_owned).prop_recursive(6, 40, 3, |inner| {
+        let one = [
+            "!({})",
+            "-({})",
+            "({}).x",
+            "has({}.x)",
+            "{}.city",
+            "profile[{}]",
+            "[{}, 1]",
+            "{1: {}}",
+            "x{a: {}}",
+            "size({})",
+            "timestamp({})",
+            "duration({})",
+            "in_segment({})",
+            "({}).within(\"3d\")",
+            "{}.within({})",
+            "{}.count()",
+            "{}.sum(\"total\")",
+            "events(\"order_completed\", {})",
+            "events({}).last()",
+            "sequence({}, {})",
+            "({}).exists(x, x == {})",
+            "e.map(x, {})",
+            "{}.contains({})",
+            "f({})",
+            "({}).f({})",
+            "{}[0]",
+        ];
+        let two = ["&&", "||", "==", "!=", "<", ">=", "in", "+", "-", "*", "/", "%"];
+        prop_oneof![
+            (proptest::sample::select(one.to_vec()), inner.clone())
+                .prop_map(|(with, inner)| with.replace("{}", &inner)),
+            (inner.clone(), proptest::sample::select(two.to_vec()), inner.clone())
+                .prop_map(|(l, sign, r)| format!("{l} {sign} {r}")),
+            (inner.clone(), inner.clone(), inner).prop_map(|(test, l, r)| format!("({test} ? {l} : {r})")),
+        ]
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_text_does_harm(source in "\\PC{0,60}") {
         let _ = Condition::trigger(&source, &schema()).map_err(|problems| (problems.to_string(), problems.at("x")));
+    }
+
+    #[test]
+    fn no_expression_does_harm(source in anything()) {
+        let event = wire::event::Event::default();
+        match Condition::trigger(&source, &Schema::open()) {
+            Ok(condition) => {
+                let _ = condition.matches(&event);
+            }
+            Err(problems) => prop_assert!(problems.iter().all(|problem| problem.reason != "unreadable"), "{}", problems),
+        }
+        if let Err(problems) = Condition::customer(&source, &schema()) {
+            prop_assert!(problems.iter().all(|problem| problem.reason != "unreadable"), "{}", problems);
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::{Checker, Scope, Typed, text_literal};
 use crate::behaviour::{Aggregate, Selection, Sequence, What, Window};
 use crate::problem::suggestion;
 use crate::schema::Type;
-use crate::tree::{Literal, Node};
+use crate::tree::Node;
 
 const AGGREGATES: [&str; 10] =
     ["count", "sum", "min", "max", "avg", "distinct", "distinct_days", "streak_days", "first", "last"];
@@ -57,7 +57,7 @@ impl Checker<'_> {
         let name = call.func_name.as_str();
         if let Some(chain) = chain(expr) {
             if self.refused(&chain) {
-                return Some((Node::Literal(Literal::Null), Type::Any));
+                return Some(super::nothing());
             }
             if chain.source.func_name == "sequence" {
                 return Some(self.sequence(&chain));
@@ -73,7 +73,7 @@ impl Checker<'_> {
             return stray.then(|| self.wrong(expr.id, "unknown_function", message));
         };
         if self.refused(&chain) {
-            return Some((Node::Literal(Literal::Null), Type::Any));
+            return Some(super::nothing());
         }
         if chain.source.func_name == "sequence" {
             let message = format!("a sequence is true or false by itself; leave `.{name}(…)` out");
@@ -107,7 +107,7 @@ impl Checker<'_> {
             ("last", []) => What::Last,
             ("sum" | "min" | "max" | "avg" | "distinct", [argument]) => {
                 let Some(path) = self.measured(name, argument, selection.name.as_ref()) else {
-                    return (Node::Literal(Literal::Null), Type::Any);
+                    return super::nothing();
                 };
                 match name {
                     "sum" => What::Sum(path),

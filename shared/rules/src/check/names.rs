@@ -52,8 +52,7 @@ impl Checker<'_> {
     /// The value at a path, with one more step when it stands in `has(…)`.
     pub(super) fn path(&mut self, expr: &IdedExpr, more: Option<(&str, u64)>) -> Typed {
         let Some(mut path) = path_of(expr) else {
-            self.translate(expr);
-            return self.wrong(expr.id, "unsupported", "only `profile`, `scores` and an event have fields");
+            return self.no_path(expr, more.is_some());
         };
         if let Some((name, id)) = more {
             path.steps.push(name.to_owned());
@@ -89,6 +88,25 @@ impl Checker<'_> {
                 );
                 self.wrong(path.root_id, "unknown_name", message)
             }
+        }
+    }
+
+    /// Something selected from what has no fields, or by a key that is no quoted text.
+    fn no_path(&mut self, expr: &IdedExpr, tested: bool) -> Typed {
+        let inner = match &expr.expr {
+            Expr::Select(select) => Some(&*select.operand),
+            Expr::Call(call) if call.func_name == operators::INDEX => call.args.first(),
+            _ => tested.then_some(expr),
+        };
+        let before = self.problems.len();
+        if let Some(inner) = inner.filter(|inner| path_of(inner).is_none()) {
+            self.translate(inner);
+        }
+        let message = "only `profile`, `scores` and an event have fields; a key in [ ] must be a quoted text";
+        if self.problems.len() == before {
+            self.wrong(expr.id, "unsupported", message)
+        } else {
+            super::nothing()
         }
     }
 
