@@ -1,0 +1,93 @@
+//! Delivery: one worker per channel, so that a slow provider holds up nobody else.
+
+mod batch;
+pub(crate) mod compose;
+mod recover;
+mod windows;
+mod worker;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use chassis::{Alarm, Context};
+use kernel::{Result, Workspace};
+use store::Applied;
+
+use crate::config::Knobs;
+use crate::domain::reply_window::Limits;
+use crate::provider::Surroundings;
+use crate::store::messages;
+use worker::Worker;
+
+/// Knows the workers and wakes them.
+pub(crate) struct Dispatcher {
+    cx: Context,
+    knobs: Knobs,
+    around: Surroundings,
+    limits: Limits,
+    /// How far reply windows have been read from the log.
+    applied: Applied,
+    workers: Mutex<BTreeMap<(Workspace, String), Alarm>>,
+    /// Itself, for the workers it starts.
+    itself: Weak<Self>,
+}
+
+impl std::fmt::Debug for Dispatcher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Dispatcher").finish_non_exhaustive()
+    }
+}
+
+impl Dispatcher {
+    /// Without workers.
+    ///
+    /// # Errors
+    /// The limits file is broken.
+    pub(crate) fn new(
+        cx: Context,
+        knobs: Knobs,
+        around: Surroundings,
+        applied: Applied,
+    ) -> Result<Arc<Self>> {
+        let limits = Limits::current()?;
+        let workers = Mutex::default();
+        Ok(Arc::new_cyclic(|itself| Self {
+            cx,
+            knobs,
+            around,
+            limits,
+            applied,
+            workers,
+            itself: itself.clone(),
+        }))
+    }
+
+    /// Settles what a process that died was sending, and wakes a worker for every channel on which something waits.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub(crate) async fn resume(&self) -> Result<()> {
+        recover::recover(&self.cx).await?;
+        for (workspace, channel) in messages::waiting_channels(self.cx.db.read()).await? {
+            self.ring(&Workspace::new(workspace), &channel);
+        }
+        Ok(())
+    }
+
+    /// There may be something to do on a channel.
+    pub(crate) fn ring(&self, workspace: &Workspace, channel: &str) {
+        let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (workspace.clone(), channel.to_owned());
+        if let Some(alarm) = workers.get(&key) {
+            return alarm.ring();
+        }
+        let Some(itself) = self.itself.upgrade() else { return };
+        let alarm = Alarm::default();
+        let worker = Arc::new(Worker::new(itself, workspace.clone(), channel));
+        self.cx.job(&format!("delivery {workspace} {channel}"), alarm.clone(), move || {
+            let worker = worker.clone();
+            async move { worker.round().await }
+        });
+        workers.insert(key, alarm);
+    }
+}
