@@ -2,8 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use prost::Message as _;
-
 type Failure = Box<dyn std::error::Error>;
 
 fn main() -> Result<(), Failure> {
@@ -13,12 +11,14 @@ fn main() -> Result<(), Failure> {
     let mut files = Vec::new();
     proto_files(root, &mut files)?;
     files.sort();
-    let descriptors = protox::compile(files, [root])?;
-    std::fs::write(out.join("descriptor.bin"), descriptors.encode_to_vec())?;
+    let mut compiler = protox::Compiler::new([root])?;
+    compiler.include_imports(true).include_source_info(true).open_files(files)?;
+    // As bytes: the typed set below knows no extensions and would drop the methods' scopes.
+    std::fs::write(out.join("descriptor.bin"), compiler.encode_file_descriptor_set())?;
     tonic_prost_build::configure()
         .include_file("_includes.rs")
         .compile_well_known_types(false)
-        .compile_fds(descriptors)?;
+        .compile_fds(compiler.file_descriptor_set())?;
     Ok(())
 }
 

@@ -41,7 +41,7 @@ pub trait Handler: Send + Sync + 'static {
     /// Whatever went wrong; the unit is rolled back.
     fn apply(&self, unit: &mut Unit, batch: &[Delivery]) -> impl Future<Output = Result<()>> + Send;
 
-    /// After the batch has been committed: wake jobs, publish to watchers.
+    /// After each commit: wake jobs, publish to watchers.
     fn committed(&self) {}
 
     /// After a unit was rolled back: forget what [`Handler::apply`] kept in memory.
@@ -197,7 +197,7 @@ impl<H: Handler> Consumer<H> {
             let fresh = next.pass(entry);
             let one: &[&Entry] = if fresh { &[entry] } else { &[] };
             match self.apply(partition, one, &next).await {
-                Ok(()) => {}
+                Ok(()) => self.handler.committed(),
                 Err(error) if error.kind.retryable() => return Err(error),
                 Err(error) => self.set_aside(partition, entry, &next, &error).await?,
             }

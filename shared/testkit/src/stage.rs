@@ -1,5 +1,7 @@
 //! A process under test.
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bus::Stream;
@@ -114,25 +116,30 @@ impl Stage {
         self.settled().await;
     }
 
-    /// Everything on a stream, in order.
+    /// Everything on a stream, in order, without the repetitions of restarts (readers know them by their sequence).
     ///
     /// # Errors
     /// What the log says.
     pub async fn events(&self, stream: Stream) -> Result<Vec<Event>> {
         let mut events = Vec::new();
         for partition in 0..self.running.log.partitions() {
-            let mut next = 0;
+            let (mut next, mut highest): (u64, HashMap<Arc<str>, u64>) = (0, HashMap::new());
             loop {
                 let entries = self.running.log.read(stream, partition, next, 1_000).await?;
                 let Some(last) = entries.last() else { break };
                 next = last.position + 1;
-                events.extend(
-                    entries.iter().filter_map(|entry| Event::decode(entry.record.payload.clone()).ok()),
-                );
+                let fresh = entries.iter().filter(|entry| is_new(&mut highest, &entry.record));
+                events.extend(fresh.filter_map(|entry| Event::decode(entry.record.payload.clone()).ok()));
             }
         }
         Ok(events)
     }
+}
+
+fn is_new(highest: &mut HashMap<Arc<str>, u64>, record: &bus::Record) -> bool {
+    let before = highest.get(&record.producer).copied();
+    highest.insert(record.producer.clone(), record.sequence.max(before.unwrap_or(0)));
+    before.is_none_or(|before| record.sequence > before)
 }
 
 async fn launch(mut assembly: Assembly, folder: &TempDir, clock: Clock) -> Result<Running> {
