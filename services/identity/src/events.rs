@@ -1,0 +1,3 @@
+//! What is consumed: the raw stream, whatever the events' names.
+
+pub(crate) mod raw;
