@@ -1,0 +1,65 @@
+//! Profiles from what is kept of customers' records.
+
+use std::collections::HashMap;
+
+use chassis::values::to_struct;
+use kernel::{Result, Time, Workspace};
+use sea_orm::ConnectionTrait;
+use uuid::Uuid;
+use wire::profile::{Profile, TagAssignment};
+
+use crate::api::customers::Person;
+use crate::domain::{person, tags as tagging};
+use crate::store::records::For;
+use crate::store::row::{assignment, record};
+use crate::store::tags::Tags;
+use crate::store::{assignments, records, tags};
+
+/// The profiles of these people, in their order; without segments.
+pub(crate) async fn profiles(
+    db: &impl ConnectionTrait,
+    workspace: &Workspace,
+    people: Vec<Person>,
+) -> Result<Vec<Profile>> {
+    let ids: Vec<Uuid> = people.iter().flat_map(|person| &person.records).map(|record| record.0).collect();
+    let rows = records::by_ids(db, workspace, &ids, For::Reading).await?;
+    let mut held: HashMap<Uuid, Vec<assignment::Model>> = HashMap::new();
+    for row in assignments::of_records(db, workspace, &ids).await? {
+        held.entry(row.record_id).or_default().push(row);
+    }
+    let tags = if held.is_empty() { Tags::new() } else { tags::all(db, workspace).await? };
+    let rows: HashMap<Uuid, record::Model> = rows.into_iter().map(|row| (row.record_id, row)).collect();
+    people.into_iter().map(|person| profile(person, &rows, &held, &tags)).collect()
+}
+
+fn profile(
+    who: Person,
+    rows: &HashMap<Uuid, record::Model>,
+    held: &HashMap<Uuid, Vec<assignment::Model>>,
+    tags: &Tags,
+) -> Result<Profile> {
+    let of_record = |record: &kernel::RecordId| rows.get(&record.0);
+    let person = person::fold(who.records.iter().filter_map(of_record))?;
+    let assigned = who.records.iter().filter_map(|record| held.get(&record.0)).flatten();
+    Ok(Profile {
+        customer_id: who.id.to_string(),
+        attributes: Some(to_struct(person.attributes.into_iter().collect())),
+        tags: tagging::shown(assigned, tags).into_iter().map(|row| assignment(row, tags)).collect(),
+        identifiers: who.identifiers,
+        segments: Vec::new(),
+        first_seen_at: person.first_seen.map(Into::into),
+        last_seen_at: person.last_seen.map(Into::into),
+        version: person.version,
+    })
+}
+
+fn assignment(row: &assignment::Model, tags: &Tags) -> TagAssignment {
+    TagAssignment {
+        key: row.tag.clone(),
+        name: tags.get(&row.tag).map_or_else(|| row.tag.clone(), |tag| tag.name.clone()),
+        source: row.source.clone(),
+        assigned_at: Some(Time(row.assigned_at).into()),
+        expires_at: row.expires_at.map(|time| Time(time).into()),
+        reason: row.reason.clone(),
+    }
+}

@@ -1,0 +1,6 @@
+//! What the service knows of people, pure and synchronous.
+
+pub(crate) mod attributes;
+pub(crate) mod near;
+pub(crate) mod person;
+pub(crate) mod tags;

@@ -1,0 +1,162 @@
+//! Records: owners, attributes, when they were seen.
+
+use kernel::{Result, Workspace};
+use sea_orm::sea_query::{Expr, OnConflict};
+use sea_orm::{ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _, ExprTrait as _, Order};
+use sea_orm::{IntoActiveModel, QueryFilter as _, QueryOrder as _, QuerySelect as _};
+use store::StoreResult as _;
+use uuid::Uuid;
+
+use super::CHUNK;
+use super::row::record::{ActiveModel, Column, Entity, Model};
+
+/// What rows are read for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum For {
+    /// To show them.
+    Reading,
+    /// To change them in this unit of work: nobody else does until it ends.
+    Writing,
+}
+
+/// Those of these ids that exist, ordered by id.
+pub(crate) async fn by_ids(
+    db: &impl ConnectionTrait,
+    workspace: &Workspace,
+    ids: &[Uuid],
+    purpose: For,
+) -> Result<Vec<Model>> {
+    select(db, workspace, (Column::RecordId, ids), purpose).await
+}
+
+/// All of these customers, ordered by id.
+pub(crate) async fn by_customers(
+    db: &impl ConnectionTrait,
+    workspace: &Workspace,
+    customers: &[Uuid],
+    purpose: For,
+) -> Result<Vec<Model>> {
+    select(db, workspace, (Column::CustomerId, customers), purpose).await
+}
+
+async fn select(
+    db: &impl ConnectionTrait,
+    workspace: &Workspace,
+    (column, values): (Column, &[Uuid]),
+    purpose: For,
+) -> Result<Vec<Model>> {
+    let mut sorted = values.to_vec();
+    sorted.sort_unstable();
+    sorted.dedup();
+    let mut rows = Vec::with_capacity(sorted.len());
+    for chunk in sorted.chunks(CHUNK) {
+        let query = Entity::find()
+            .filter(Column::Workspace.eq(workspace.as_str()))
+            .filter(column.is_in(chunk.iter().copied()))
+            .order_by(Column::RecordId, Order::Asc);
+        let query = if purpose == For::Writing { query.lock_exclusive() } else { query };
+        rows.extend(query.all(db).await.db()?);
+    }
+    Ok(rows)
+}
+
+/// The next ones in the order of creation.
+pub(crate) async fn page_by_creation(
+    db: &impl ConnectionTrait,
+    workspace: &Workspace,
+    after: Option<Uuid>,
+    limit: u64,
+) -> Result<Vec<Model>> {
+    let query = Entity::find().filter(Column::Workspace.eq(workspace.as_str()));
+    let query = match after {
+        Some(after) => query.filter(Column::RecordId.gt(after)),
+        None => query,
+    };
+    query.order_by(Column::RecordId, Order::Asc).limit(limit).all(db).await.db()
+}
+
+/// The next ones, last seen first.
+pub(crate) async fn page_by_last_seen(
+    db: &impl ConnectionTrait,
+    workspace: &Workspace,
+    after: Option<(i64, Uuid)>,
+    limit: u64,
+) -> Result<Vec<Model>> {
+    let query = Entity::find().filter(Column::Workspace.eq(workspace.as_str()));
+    let query = match after {
+        Some((time, id)) => query
+            .filter(Column::LastSeen.lte(time))
+            .filter(Condition::any().add(Column::LastSeen.lt(time)).add(Column::RecordId.lt(id))),
+        None => query,
+    };
+    let query = query.order_by(Column::LastSeen, Order::Desc).order_by(Column::RecordId, Order::Desc);
+    query.limit(limit).all(db).await.db()
+}
+
+/// The next ones of every workspace, for jobs: keys only.
+pub(crate) async fn keys_after(
+    db: &impl ConnectionTrait,
+    after: Option<&(String, Uuid)>,
+    limit: u64,
+) -> Result<Vec<(String, Uuid)>> {
+    let query = Entity::find().select_only().column(Column::Workspace).column(Column::RecordId);
+    let query = match after {
+        Some((workspace, id)) => query.filter(Column::Workspace.gte(workspace.as_str())).filter(
+            Condition::any().add(Column::Workspace.gt(workspace.as_str())).add(Column::RecordId.gt(*id)),
+        ),
+        None => query,
+    };
+    let query = query.order_by(Column::Workspace, Order::Asc).order_by(Column::RecordId, Order::Asc);
+    query.limit(limit).into_tuple().all(db).await.db()
+}
+
+/// Writes whole rows, new or not.
+pub(crate) async fn save(db: &impl ConnectionTrait, rows: Vec<Model>) -> Result<()> {
+    let columns = [
+        Column::CustomerId,
+        Column::OwnedSince,
+        Column::Attributes,
+        Column::FirstSeen,
+        Column::LastSeen,
+        Column::Version,
+    ];
+    upsert(db, rows, columns).await
+}
+
+/// Writes when rows that exist were seen; nothing else of them.
+pub(crate) async fn save_seen(db: &impl ConnectionTrait, rows: Vec<Model>) -> Result<()> {
+    upsert(db, rows, [Column::FirstSeen, Column::LastSeen]).await
+}
+
+async fn upsert(
+    db: &impl ConnectionTrait,
+    rows: Vec<Model>,
+    columns: impl IntoIterator<Item = Column>,
+) -> Result<()> {
+    let replace =
+        OnConflict::columns([Column::Workspace, Column::RecordId]).update_columns(columns).to_owned();
+    let mut rows = rows.into_iter().peekable();
+    while rows.peek().is_some() {
+        let chunk: Vec<ActiveModel> =
+            rows.by_ref().take(CHUNK).map(IntoActiveModel::into_active_model).collect();
+        Entity::insert_many(chunk).on_conflict(replace.clone()).exec_without_returning(db).await.db()?;
+    }
+    Ok(())
+}
+
+/// Notes one more visible change of each.
+pub(crate) async fn bump(db: &impl ConnectionTrait, workspace: &Workspace, ids: &[Uuid]) -> Result<()> {
+    let mut sorted = ids.to_vec();
+    sorted.sort_unstable();
+    sorted.dedup();
+    for chunk in sorted.chunks(CHUNK) {
+        Entity::update_many()
+            .col_expr(Column::Version, Expr::col(Column::Version).add(1))
+            .filter(Column::Workspace.eq(workspace.as_str()))
+            .filter(Column::RecordId.is_in(chunk.iter().copied()))
+            .exec(db)
+            .await
+            .db()?;
+    }
+    Ok(())
+}

@@ -1,0 +1,42 @@
+//! Stand-ins for other services.
+
+pub(crate) mod identity;
+pub(crate) mod segmentation;
+
+use chassis::Context;
+
+/// Their settings.
+#[derive(Debug, serde::Deserialize, serde::Serialize)]
+pub(crate) struct Config {
+    database: store::DatabaseConfig,
+}
+
+/// Their defaults.
+pub(crate) const DEFAULTS: &str = "[database]\nurl = \"\"\nconnections = 1\n";
+
+/// Every event on the log, in order: all that the stand-ins know.
+pub(crate) async fn events(cx: &Context) -> Vec<wire::event::Event> {
+    use prost::Message as _;
+    let entries = cx.log.read(bus::Stream::Events, 0, 0, 1_000_000).await.unwrap();
+    entries.iter().map(|entry| wire::event::Event::decode(entry.record.payload.clone()).unwrap()).collect()
+}
+
+/// Methods that no test calls, as `async_trait` would write them.
+macro_rules! unused {
+    ($($method:ident($request:ident) -> $response:ident;)*) => {$(
+        fn $method<'life0, 'async_trait>(
+            &'life0 self,
+            _: tonic::Request<$request>,
+        ) -> std::pin::Pin<
+            Box<dyn Future<Output = Result<tonic::Response<$response>, tonic::Status>> + Send + 'async_trait>,
+        >
+        where
+            'life0: 'async_trait,
+            Self: 'async_trait,
+        {
+            Box::pin(async { Err(tonic::Status::unimplemented("not in the stand-in")) })
+        }
+    )*};
+}
+
+pub(crate) use unused;
