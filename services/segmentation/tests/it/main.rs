@@ -1,0 +1,5 @@
+//! The service through its real interface.
+
+mod analytics;
+mod live;
+mod world;
