@@ -109,10 +109,13 @@ impl Engine {
         for meta in &registered.segments {
             segments.entry(&meta.workspace).or_default().push(engine.open_segment(meta)?);
         }
-        let known: BTreeSet<&Workspace> = segments.keys().copied().chain(registered.placements.keys()).collect();
+        let known: BTreeSet<&Workspace> =
+            segments.keys().copied().chain(registered.placements.keys()).collect();
         for workspace in known {
             let placements = registered.placements.get(workspace).map(Vec::as_slice).unwrap_or_default();
-            engine.tenant(workspace).restore(placements, segments.get(workspace).cloned().unwrap_or_default());
+            engine
+                .tenant(workspace)
+                .restore(placements, segments.get(workspace).cloned().unwrap_or_default());
         }
         Ok(engine)
     }
@@ -121,7 +124,13 @@ impl Engine {
     ///
     /// # Errors
     /// [`kernel::Kind::Invalid`] when the event lacks its record or customer.
-    pub fn append(&self, workspace: &Workspace, event: &Event, place: (u32, u64), encoded: Bytes) -> Result<()> {
+    pub fn append(
+        &self,
+        workspace: &Workspace,
+        event: &Event,
+        place: (u32, u64),
+        encoded: Bytes,
+    ) -> Result<()> {
         self.tenant(workspace).append(event, place, encoded)?;
         self.tail.fetch_add(1, Ordering::Relaxed);
         Ok(())
@@ -153,7 +162,12 @@ impl Engine {
             let (run, placements) = tenant.unflushed(|| self.next_run());
             if !run.rows.is_empty() {
                 let file = self.file_name();
-                flush.segments.push(write::write_rows(&self.options.folder, file, workspace.clone(), &run.rows)?);
+                flush.segments.push(write::write_rows(
+                    &self.options.folder,
+                    file,
+                    workspace.clone(),
+                    &run.rows,
+                )?);
             }
             if !placements.is_empty() {
                 flush.placements.insert(workspace, placements);
@@ -162,12 +176,36 @@ impl Engine {
         Ok(flush)
     }
 
+    /// Removes the files of a flush that could not be registered; the events are still in memory.
+    pub fn discard(&self, flush: &Flush) {
+        for meta in &flush.segments {
+            let path = self.options.folder.join(&meta.file);
+            if let Err(error) = std::fs::remove_file(&path) {
+                tracing::warn!(path = %path.display(), %error, "a segment without use stays until the next start");
+            }
+        }
+    }
+
+    /// Flushes and compacts as the service does, without registering anything: for benches and tools whose data need
+    /// not outlive the process.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn flush_unregistered(&self) -> Result<()> {
+        self.install(&self.prepare()?)?;
+        while let Some(plan) = self.plan_compaction() {
+            self.install_compacted(&self.compact(&plan)?)?;
+        }
+        Ok(())
+    }
+
     /// Puts registered segments in the place of the events in memory.
     ///
     /// # Errors
     /// When a segment cannot be opened; its events then stay in memory.
     pub fn install(&self, flush: &Flush) -> Result<()> {
-        let segments = flush.segments.iter().map(|meta| self.open_segment(meta)).collect::<Result<Vec<_>>>()?;
+        let segments =
+            flush.segments.iter().map(|meta| self.open_segment(meta)).collect::<Result<Vec<_>>>()?;
         for (workspace, tenant) in self.all() {
             let segment = segments.iter().find(|segment| segment.meta.workspace == workspace);
             let saved = flush.placements.get(&workspace).map(Vec::as_slice).unwrap_or_default();
@@ -243,7 +281,12 @@ impl Engine {
         if let Some(tenant) = self.tenants.read().unwrap_or_else(PoisonError::into_inner).get(workspace) {
             return tenant.clone();
         }
-        self.tenants.write().unwrap_or_else(PoisonError::into_inner).entry(workspace.clone()).or_default().clone()
+        self.tenants
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .entry(workspace.clone())
+            .or_default()
+            .clone()
     }
 
     fn all(&self) -> Vec<(Workspace, Arc<Tenant>)> {
@@ -276,7 +319,10 @@ fn remove_leftovers(folder: &Path, registered: &Registered) -> Result<()> {
     }
     let missing = known.iter().find(|name| !folder.join(name).exists());
     missing.map_or(Ok(()), |name| {
-        Err(Error::internal(format!("segment `{name}` is registered and not in `{}`; restore it from a backup", folder.display())))
+        Err(Error::internal(format!(
+            "segment `{name}` is registered and not in `{}`; restore it from a backup",
+            folder.display()
+        )))
     })
 }
 

@@ -80,7 +80,12 @@ impl Grid {
             return None;
         }
         // A guess by the average length is at most a step or two off, also across months and clock changes.
-        #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a guess")]
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a guess"
+        )]
         let guess = ((time - self.starts[0]) as f64 * self.density) as usize;
         let mut at = guess.min(self.starts.len() - 1);
         while self.starts[at] > time {
@@ -97,9 +102,13 @@ fn start(interval: Interval, time: Time, zone: &TimeZone) -> Result<i64> {
     let local = time.to_jiff().to_zoned(zone.clone());
     let start = match interval {
         Interval::Whole => return Ok(time.0),
-        Interval::Hour => local.round(jiff::ZonedRound::new().smallest(Unit::Hour).mode(jiff::RoundMode::Trunc)),
+        Interval::Hour => {
+            local.round(jiff::ZonedRound::new().smallest(Unit::Hour).mode(jiff::RoundMode::Trunc))
+        }
         Interval::Day => local.start_of_day(),
-        Interval::Week => midnight(&local, local.date() - i64::from(local.weekday().since(Weekday::Monday)).days()),
+        Interval::Week => {
+            midnight(&local, local.date() - i64::from(local.weekday().since(Weekday::Monday)).days())
+        }
         Interval::Month => midnight(&local, local.date().first_of_month()),
     };
     Ok(start.map_err(out_of_range)?.timestamp().as_microsecond())
@@ -146,10 +155,15 @@ mod tests {
 
     #[test]
     fn intervals_follow_the_calendar_of_the_zone() {
-        let days = starts(Interval::Day, "2026-11-20T10:00:00+08:00", "2026-11-22T00:00:01+08:00", "Asia/Shanghai");
-        assert_eq!(days, ["2026-11-20", "2026-11-21", "2026-11-22"].map(|d| time(&format!("{d}T00:00:00+08:00"))));
+        let days =
+            starts(Interval::Day, "2026-11-20T10:00:00+08:00", "2026-11-22T00:00:01+08:00", "Asia/Shanghai");
+        assert_eq!(
+            days,
+            ["2026-11-20", "2026-11-21", "2026-11-22"].map(|d| time(&format!("{d}T00:00:00+08:00")))
+        );
         // 2026-11-21 is a Saturday.
-        let weeks = starts(Interval::Week, "2026-11-21T00:00:00+08:00", "2026-11-24T00:00:00+08:00", "Asia/Shanghai");
+        let weeks =
+            starts(Interval::Week, "2026-11-21T00:00:00+08:00", "2026-11-24T00:00:00+08:00", "Asia/Shanghai");
         assert_eq!(weeks, ["2026-11-16", "2026-11-23"].map(|d| time(&format!("{d}T00:00:00+08:00"))));
         let months = starts(Interval::Month, "2026-01-31T00:00:00Z", "2026-04-01T00:00:00Z", "UTC");
         assert_eq!(months, ["2026-01-01", "2026-02-01", "2026-03-01"].map(time));

@@ -65,9 +65,9 @@ pub fn is_path(path: &str) -> bool {
         Some(rest) => !rest.is_empty(),
         None => {
             matches!(path, "context.channel" | "context.source_key" | "context.locale")
-                || path.strip_prefix("context.campaign.").is_some_and(|field| {
-                    matches!(field, "name" | "source" | "medium" | "term" | "content")
-                })
+                || path
+                    .strip_prefix("context.campaign.")
+                    .is_some_and(|field| matches!(field, "name" | "source" | "medium" | "term" | "content"))
         }
     }
 }

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::array::{Array as _, BinaryArray, BooleanArray, DictionaryArray, Float64Array, Int64Array, UInt32Array};
+use arrow::array::{
+    Array as _, BinaryArray, BooleanArray, DictionaryArray, Float64Array, Int64Array, UInt32Array,
+};
 use arrow::datatypes::Int32Type;
 use kernel::{Error, Result};
 use prost::Message as _;
@@ -119,7 +121,8 @@ pub(crate) fn hot(run: &Run, names: &Names) -> Result<Hot> {
         hot.times.extend_from_slice(layout::core::<Int64Array>(&batch, layout::TIME)?.values());
         let column = layout::core::<Texts>(&batch, layout::NAME)?;
         let numbers: Vec<u32> = dictionary(column)?.into_iter().map(|name| names.number(name)).collect();
-        hot.names.extend(column.keys().values().iter().map(|code| numbers[usize::try_from(*code).unwrap_or(0)]));
+        hot.names
+            .extend(column.keys().values().iter().map(|code| numbers[usize::try_from(*code).unwrap_or(0)]));
     }
     hot.starts.push(row);
     Ok(hot)
@@ -204,7 +207,8 @@ pub(crate) fn matches(
     test: &dyn Fn(&Event) -> bool,
 ) -> Result<Bits> {
     let picked: Vec<usize> = (0..rows).filter(|row| wanted(*row)).collect();
-    let ranges = picked.chunk_by(|a, b| a + 1 == *b).map(|chunk| chunk[0]..chunk[chunk.len() - 1] + 1).collect();
+    let ranges =
+        picked.chunk_by(|a, b| a + 1 == *b).map(|chunk| chunk[0]..chunk[chunk.len() - 1] + 1).collect();
     let mut bits = Bits::none(rows);
     if picked.is_empty() {
         return Ok(bits);

@@ -55,7 +55,8 @@ pub(crate) fn plan(workspace: &Workspace, segments: Vec<Arc<Segment>>, options: 
 pub(crate) fn compact(folder: &Path, file: String, plan: &Plan) -> Result<Compacted> {
     let layout = Layout::of_segments(plan.inputs.iter().map(|segment| (&segment.columns, segment.left_out)));
     let columns: Vec<&str> = layout.schema.fields().iter().map(|field| field.name().as_str()).collect();
-    let runs = plan.inputs.iter().map(|segment| segment.read(&columns, &Pick::All, BATCH)).collect::<Result<_>>()?;
+    let runs =
+        plan.inputs.iter().map(|segment| segment.read(&columns, &Pick::All, BATCH)).collect::<Result<_>>()?;
     let mut writer = Writer::create(folder, file, plan.workspace.clone(), &layout)?;
     for batch in Merge::new(runs, layout.schema.clone(), BATCH)? {
         writer.write(&batch?)?;

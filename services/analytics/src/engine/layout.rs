@@ -116,10 +116,13 @@ impl Layout {
 
     /// For a segment made of others, given their columns and whether they left paths out: a path gets columns only
     /// where all of them know all its values.
-    pub(crate) fn of_segments<'a>(segments: impl Iterator<Item = (&'a BTreeSet<String>, bool)> + Clone) -> Self {
+    pub(crate) fn of_segments<'a>(
+        segments: impl Iterator<Item = (&'a BTreeSet<String>, bool)> + Clone,
+    ) -> Self {
         let mut paths: BTreeMap<&str, (usize, BTreeSet<Variant>)> = BTreeMap::new();
         for (columns, _) in segments.clone() {
-            let own = columns.iter().filter(|column| !CORE.contains(&column.as_str())).map(|column| parts(column));
+            let own =
+                columns.iter().filter(|column| !CORE.contains(&column.as_str())).map(|column| parts(column));
             let mut seen = BTreeSet::new();
             for (path, variant) in own {
                 let (count, variants) = paths.entry(path).or_default();
@@ -158,7 +161,8 @@ pub(crate) fn damaged(error: impl std::error::Error + Send + Sync + 'static) -> 
 pub(crate) fn io_at(path: &std::path::Path) -> impl FnOnce(std::io::Error) -> Error {
     let place = path.display().to_string();
     move |error| {
-        Error::unavailable(format!("`{place}`: {error}; check the disk and the folder's permissions")).caused_by(error)
+        Error::unavailable(format!("`{place}`: {error}; check the disk and the folder's permissions"))
+            .caused_by(error)
     }
 }
 

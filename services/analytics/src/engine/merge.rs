@@ -83,13 +83,17 @@ impl Merge {
     fn assemble(&self, picked: &[(usize, usize)]) -> Result<RecordBatch> {
         let columns = self.schema.fields().iter().map(|field| {
             let missing = new_null_array(field.data_type(), 0);
-            let all: Vec<ArrayRef> = self.inputs.iter().map(|input| match &input.current {
-                None => missing.clone(),
-                Some(batch) => match batch.column_by_name(field.name()) {
-                    Some(column) => column.clone(),
-                    None => new_null_array(field.data_type(), batch.num_rows()),
-                },
-            }).collect();
+            let all: Vec<ArrayRef> = self
+                .inputs
+                .iter()
+                .map(|input| match &input.current {
+                    None => missing.clone(),
+                    Some(batch) => match batch.column_by_name(field.name()) {
+                        Some(column) => column.clone(),
+                        None => new_null_array(field.data_type(), batch.num_rows()),
+                    },
+                })
+                .collect();
             let refs: Vec<&dyn Array> = all.iter().map(AsRef::as_ref).collect();
             interleave(&refs, picked).map_err(damaged)
         });

@@ -161,9 +161,16 @@ impl Grouping {
     /// The records of these customers, ascending.
     pub(crate) fn records_of(&self, customers: &[CustomerId]) -> Vec<u32> {
         let wanted: std::collections::HashSet<Uuid> = customers.iter().map(|customer| customer.0).collect();
-        let numbers: std::collections::HashSet<u32> =
-            (0u32..).zip(&self.customers).filter(|(_, id)| wanted.contains(id)).map(|(number, _)| number).collect();
-        (0u32..).zip(&self.customer_of).filter(|(_, of)| numbers.contains(of)).map(|(record, _)| record).collect()
+        let numbers: std::collections::HashSet<u32> = (0u32..)
+            .zip(&self.customers)
+            .filter(|(_, id)| wanted.contains(id))
+            .map(|(number, _)| number)
+            .collect();
+        (0u32..)
+            .zip(&self.customer_of)
+            .filter(|(_, of)| numbers.contains(of))
+            .map(|(record, _)| record)
+            .collect()
     }
 
     /// The customer of a record.
@@ -184,7 +191,9 @@ mod tests {
     fn the_latest_move_counts_in_whatever_order_it_is_read() {
         let merge = (RecordId(id(1)), CustomerId(id(12)), Time(10));
         let split = (RecordId(id(1)), CustomerId(id(11)), Time(20));
-        for order in [[merge, split, merge, split], [split, merge, merge, split], [merge, merge, split, merge]] {
+        for order in
+            [[merge, split, merge, split], [split, merge, merge, split], [merge, merge, split, merge]]
+        {
             let mut people = People::default();
             people.number(RecordId(id(2)), CustomerId(id(12)));
             order.iter().for_each(|(record, customer, at)| people.place(*record, *customer, *at));

@@ -49,9 +49,11 @@ impl MemoryRun {
     fn read(&self, columns: &[&str], pick: &Pick, size: usize) -> Batches {
         let rows: Vec<Arc<Row>> = match pick {
             Pick::All => self.rows.clone(),
-            Pick::Ranges(ranges) => {
-                ranges.iter().flat_map(|range| self.rows.get(range.clone()).unwrap_or_default()).cloned().collect()
-            }
+            Pick::Ranges(ranges) => ranges
+                .iter()
+                .flat_map(|range| self.rows.get(range.clone()).unwrap_or_default())
+                .cloned()
+                .collect(),
             Pick::Records(records) => {
                 self.rows.iter().filter(|row| records.binary_search(&row.record).is_ok()).cloned().collect()
             }

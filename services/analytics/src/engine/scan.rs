@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use arrow::array::{Array as _, BinaryArray, DictionaryArray, Int64Array, RecordBatch, StringArray, UInt32Array, UInt64Array};
+use arrow::array::{
+    Array as _, BinaryArray, DictionaryArray, Int64Array, RecordBatch, StringArray, UInt32Array, UInt64Array,
+};
 use arrow::datatypes::Int32Type;
 use kernel::{CustomerId, Error, Result, Time};
 use prost::Message as _;
@@ -92,7 +94,8 @@ impl Scan {
         let column = layout::core::<DictionaryArray<Int32Type>>(batch, layout::NAME)?;
         let texts: Option<&StringArray> = column.values().as_any().downcast_ref();
         let texts = texts.ok_or_else(|| Error::internal("the column of names holds something else"))?;
-        let wanted: Vec<bool> = texts.iter().map(|name| name.is_some_and(|n| self.query.names.contains(n))).collect();
+        let wanted: Vec<bool> =
+            texts.iter().map(|name| name.is_some_and(|n| self.query.names.contains(n))).collect();
         Ok(column.keys().values().iter().map(|code| wanted[usize::try_from(*code).unwrap_or(0)]).collect())
     }
 }

@@ -60,7 +60,8 @@ impl Segment {
 
     /// Whether this segment's columns hold all single values of a path directly under `properties`.
     pub(crate) fn knows(&self, path: &str) -> bool {
-        !self.left_out || Variant::ALL.iter().any(|variant| self.columns.contains(&layout::column(path, *variant)))
+        !self.left_out
+            || Variant::ALL.iter().any(|variant| self.columns.contains(&layout::column(path, *variant)))
     }
 
     /// Has the file removed as soon as nobody reads it any more.
@@ -82,16 +83,23 @@ impl Segment {
             Pick::All => builder,
             Pick::Ranges(ranges) => {
                 let rows = usize::try_from(self.meta.rows).unwrap_or(usize::MAX);
-                builder.with_row_selection(RowSelection::from_consecutive_ranges(ranges.iter().cloned(), rows))
+                builder
+                    .with_row_selection(RowSelection::from_consecutive_ranges(ranges.iter().cloned(), rows))
             }
             Pick::Records(records) => {
                 let wanted = records.clone();
                 let only = ProjectionMask::columns(schema, [layout::RECORD]);
                 let among = ArrowPredicateFn::new(only, move |batch: RecordBatch| {
                     let of: Option<&UInt32Array> = layout::of(&batch, layout::RECORD);
-                    Ok(of.into_iter().flat_map(UInt32Array::values).map(|r| Some(wanted.binary_search(r).is_ok())).collect::<BooleanArray>())
+                    Ok(of
+                        .into_iter()
+                        .flat_map(UInt32Array::values)
+                        .map(|r| Some(wanted.binary_search(r).is_ok()))
+                        .collect::<BooleanArray>())
                 });
-                builder.with_row_groups(self.groups_of(records)).with_row_filter(RowFilter::new(vec![Box::new(among)]))
+                builder
+                    .with_row_groups(self.groups_of(records))
+                    .with_row_filter(RowFilter::new(vec![Box::new(among)]))
             }
         };
         let reader = builder.build().map_err(damaged)?;

@@ -72,7 +72,9 @@ impl Rig {
                 self.engine.append(&workspace(), event, place, event.encode_to_vec().into()).unwrap();
                 self.position += 1;
             }
-            Happening::Moved(record, customer, at) => self.engine.place(&workspace(), *record, *customer, *at),
+            Happening::Moved(record, customer, at) => {
+                self.engine.place(&workspace(), *record, *customer, *at)
+            }
         }
         self.since.push(happening.clone());
     }
@@ -105,7 +107,8 @@ impl Rig {
     /// A crash and a start: memory is gone, the log is read again.
     fn restart(&mut self) {
         self.engine = open(&self.folder, &self.registered);
-        let events = self.since.iter().filter(|happening| matches!(happening, Happening::Event(_))).count() as u64;
+        let events =
+            self.since.iter().filter(|happening| matches!(happening, Happening::Event(_))).count() as u64;
         self.position -= events;
         for happening in std::mem::take(&mut self.since) {
             self.happen(&happening);
@@ -145,7 +148,10 @@ fn happening() -> impl Strategy<Value = Happening> {
             fields.insert("total".to_owned(), Value { kind: Some(value) });
         }
         if category > 0 {
-            fields.insert("category".to_owned(), Value { kind: Some(text(["", "美妆", "旅行", "图书"][category])) });
+            fields.insert(
+                "category".to_owned(),
+                Value { kind: Some(text(["", "美妆", "旅行", "图书"][category])) },
+            );
         }
         let time = Time(START + hours * HOUR / 2);
         Event {
@@ -160,7 +166,8 @@ fn happening() -> impl Strategy<Value = Happening> {
             ..Event::default()
         }
     });
-    let moved = (0u128..7, 0u128..7, 0i64..1_000).prop_map(|(r, c, at)| Happening::Moved(record(r), customer(c), Time(at)));
+    let moved = (0u128..7, 0u128..7, 0i64..1_000)
+        .prop_map(|(r, c, at)| Happening::Moved(record(r), customer(c), Time(at)));
     prop_oneof![9 => event.prop_map(Happening::Event), 1 => moved]
 }
 
@@ -176,7 +183,13 @@ fn trends() -> Vec<TrendQuery> {
     let mut queries = Vec::new();
     let measures = [Measure::Count, Measure::Unique, Measure::Sum, Measure::Average, Measure::CustomerDays];
     let intervals = [Interval::Whole, Interval::Hour, Interval::Day, Interval::Week, Interval::Month];
-    let breakdowns = [None, Some("properties.category"), Some("properties.total"), Some("context.channel"), Some("properties.total.a")];
+    let breakdowns = [
+        None,
+        Some("properties.category"),
+        Some("properties.total"),
+        Some("context.channel"),
+        Some("properties.total.a"),
+    ];
     for (m, measure) in measures.into_iter().enumerate() {
         for (i, interval) in intervals.into_iter().enumerate() {
             // All pairs of measure and interval; the rest in turn.
@@ -210,7 +223,8 @@ fn funnels() -> Vec<FunnelQuery> {
             steps: lists[n / 3].clone(),
             window: 60 * HOUR,
             order,
-            breakdown: [Some("properties.category"), None, Some("properties.total")][n % 2 + n / 6].map(str::to_owned),
+            breakdown: [Some("properties.category"), None, Some("properties.total")][n % 2 + n / 6]
+                .map(str::to_owned),
             from: Time(START + 10 * HOUR),
             to: Time(START + 300 * HOUR),
             as_of: (n % 2 == 1).then(|| Time(START + 250 * HOUR)),

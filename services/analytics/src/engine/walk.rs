@@ -26,7 +26,8 @@ pub(crate) fn customers<W: Send>(
 ) -> Result<Vec<W>> {
     let threads = threads.max(1);
     let ranges = shares(hots, threads);
-    let groups: Vec<&[Vec<u32>]> = people.groups.chunks(people.groups.len().div_ceil(threads).max(1)).collect();
+    let groups: Vec<&[Vec<u32>]> =
+        people.groups.chunks(people.groups.len().div_ceil(threads).max(1)).collect();
     let work = |at: usize| {
         let mut worker = make();
         let range = ranges.get(at).cloned().unwrap_or(0..0);
@@ -51,7 +52,9 @@ pub(crate) fn parallel<T: Send>(threads: usize, work: impl Fn(usize) -> Result<T
         let work = &work;
         let handles: Vec<_> = (0..threads).map(|at| scope.spawn(move || work(at))).collect();
         let joined = handles.into_iter().map(|handle| handle.join());
-        joined.map(|result| result.unwrap_or_else(|_| Err(Error::internal("a query's thread panicked")))).collect()
+        joined
+            .map(|result| result.unwrap_or_else(|_| Err(Error::internal("a query's thread panicked"))))
+            .collect()
     })
 }
 
@@ -101,7 +104,11 @@ fn group_spans(hots: &[Arc<Hot>], records: &[u32]) -> Vec<Span> {
     let mut spans = Vec::new();
     for (run, hot) in hots.iter().enumerate() {
         let found = records.iter().filter_map(|record| hot.records.binary_search(record).ok());
-        spans.extend(found.map(|at| Span { run, from: hot.starts[at] as usize, to: hot.starts[at + 1] as usize }));
+        spans.extend(found.map(|at| Span {
+            run,
+            from: hot.starts[at] as usize,
+            to: hot.starts[at + 1] as usize,
+        }));
     }
     spans
 }

@@ -7,7 +7,8 @@ pub(super) fn run(rule: &Rule, hits: &[Hit], reach: &mut Reach) {
         if first.steps & 1 == 0 || !rule.starts(first) {
             continue;
         }
-        let follows = |(step, hit): &(usize, &Hit)| hit.steps >> step & 1 == 1 && rule.in_window(first.time, hit.time);
+        let follows =
+            |(step, hit): &(usize, &Hit)| hit.steps >> step & 1 == 1 && rule.in_window(first.time, hit.time);
         let chain = hits[at..].iter().take(rule.steps).enumerate().take_while(follows).map(|(_, hit)| hit);
         let depth = chain.clone().count();
         if depth > reach.depth {

@@ -39,7 +39,8 @@ impl Tally {
                 self.gaps[step].push(reach.times[step] - reach.times[step - 1]);
             }
         }
-        if reach.depth > 0 && reach.depth < rule.steps && reach.latest_start.saturating_add(rule.window) > now {
+        if reach.depth > 0 && reach.depth < rule.steps && reach.latest_start.saturating_add(rule.window) > now
+        {
             self.immature[reach.depth - 1] += 1;
         }
     }

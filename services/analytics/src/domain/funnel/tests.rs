@@ -64,8 +64,14 @@ fn figures_add_up() {
         tally.add(&rule, matcher.run(&hits(list)), 100);
     }
     let steps = tally.finish();
-    assert_eq!((steps[0].customers, steps[0].conversion, steps[0].median, steps[0].immature), (4, 1.0, None, 1));
-    assert_eq!((steps[1].customers, steps[1].conversion, steps[1].median, steps[1].immature), (2, 0.5, Some(3), 0));
+    assert_eq!(
+        (steps[0].customers, steps[0].conversion, steps[0].median, steps[0].immature),
+        (4, 1.0, None, 1)
+    );
+    assert_eq!(
+        (steps[1].customers, steps[1].conversion, steps[1].median, steps[1].immature),
+        (2, 0.5, Some(3), 0)
+    );
 }
 
 /// Every start, each followed as far as it goes by the earliest next hit: (depth, times, first).
@@ -93,7 +99,9 @@ fn literally(rule: &Rule, hits: &[Hit]) -> (usize, Option<u64>, Vec<i64>, i64) {
             let inside = hits[at..].iter().filter(|hit| hit.time - hits[at].time <= rule.window);
             let mut times = Vec::new();
             for step in 0..rule.steps {
-                times.extend(inside.clone().filter(|hit| hit.steps >> step & 1 == 1).map(|hit| hit.time).min());
+                times.extend(
+                    inside.clone().filter(|hit| hit.steps >> step & 1 == 1).map(|hit| hit.time).min(),
+                );
             }
             times.sort_unstable();
             if times.len() > best.0 {
@@ -105,7 +113,8 @@ fn literally(rule: &Rule, hits: &[Hit]) -> (usize, Option<u64>, Vec<i64>, i64) {
         }
         return best;
     }
-    let chains: Vec<_> = starts.filter(|at| hits[*at].steps & 1 == 1).map(|at| follow(rule, hits, at)).collect();
+    let chains: Vec<_> =
+        starts.filter(|at| hits[*at].steps & 1 == 1).map(|at| follow(rule, hits, at)).collect();
     let depth = chains.iter().map(Vec::len).max().unwrap_or(0);
     let deepest = || chains.iter().filter(|chain| chain.len() == depth && depth > 0);
     // First to end; then last to start; then first in order.

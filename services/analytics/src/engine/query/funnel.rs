@@ -48,15 +48,26 @@ pub(crate) fn run(snapshot: &Snapshot, cache: &Cache, threads: usize, query: &Fu
         breakdown: query.breakdown.as_deref(),
         numbers: None,
         received: query.as_of.is_some(),
-        filters: query.steps.iter().filter_map(|(name, filter)| Some((name.as_str(), filter.as_ref()?))).collect(),
+        filters: query
+            .steps
+            .iter()
+            .filter_map(|(name, filter)| Some((name.as_str(), filter.as_ref()?)))
+            .collect(),
     };
     let last = query.to.0.saturating_add(query.window);
     let views = load(snapshot, cache, threads, (query.from.0, last), &needs)?;
     let plan = Plan {
-        rule: Rule { order: query.order, steps: query.steps.len(), window: query.window, from: query.from.0, to: query.to.0 },
+        rule: Rule {
+            order: query.order,
+            steps: query.steps.len(),
+            window: query.window,
+            from: query.from.0,
+            to: query.to.0,
+        },
         last,
         steps_of: snapshot.names.table(|name| {
-            let meant = |(step, (wanted, _)): (usize, &(String, _))| u32::from(is_meant(wanted, name)) << step;
+            let meant =
+                |(step, (wanted, _)): (usize, &(String, _))| u32::from(is_meant(wanted, name)) << step;
             query.steps.iter().enumerate().map(meant).sum()
         }),
         filtered_steps: filtered.iter().map(|step| 1 << step).sum(),

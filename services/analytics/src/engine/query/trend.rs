@@ -66,7 +66,12 @@ pub struct Series {
 
 /// The answer: the largest total first, equal ones by key. Without a breakdown always one series, else those with an
 /// event that counts.
-pub(crate) fn run(snapshot: &Snapshot, cache: &Cache, threads: usize, query: &TrendQuery) -> Result<Vec<Series>> {
+pub(crate) fn run(
+    snapshot: &Snapshot,
+    cache: &Cache,
+    threads: usize,
+    query: &TrendQuery,
+) -> Result<Vec<Series>> {
     let plan = Plan {
         grid: Grid::new(query.interval, query.from, query.to, &query.zone)?,
         days: match query.measure {
@@ -85,7 +90,14 @@ pub(crate) fn run(snapshot: &Snapshot, cache: &Cache, threads: usize, query: &Tr
     let views = load(snapshot, cache, threads, (query.from.0, query.to.0), &needs)?;
     let wanted = snapshot.names.table(|name| is_meant(&query.event, name));
     let hots: Vec<_> = views.iter().map(|view| view.hot.clone()).collect();
-    let make = || Worker { plan: &plan, views: &views, wanted: &wanted, groups: Groups::new(&views), sums: Vec::new(), customer: 0 };
+    let make = || Worker {
+        plan: &plan,
+        views: &views,
+        wanted: &wanted,
+        groups: Groups::new(&views),
+        sums: Vec::new(),
+        customer: 0,
+    };
     let workers = walk::customers(threads, &hots, &snapshot.people, make, Worker::customer)?;
     let parts = workers.into_iter().map(|worker| (worker.groups.keys, worker.sums)).collect();
     Ok(finish(&plan, query.breakdown.is_none(), parts))
@@ -199,7 +211,9 @@ impl Worker<'_> {
         if self.sums.len() * points >= MAX_CELLS {
             return Err(Error::invalid(
                 "breakdown",
-                format!("more than {MAX_CELLS} points in all; break down by a property with fewer values, or take a longer interval"),
+                format!(
+                    "more than {MAX_CELLS} points in all; break down by a property with fewer values, or take a longer interval"
+                ),
             ));
         }
         self.sums.push(self.plan.empty());
@@ -230,7 +244,8 @@ impl Plan {
         if matches!(self.measure, Measure::Count | Measure::Sum | Measure::Average) {
             sums.points.iter().for_each(|cell| total.add(cell));
         }
-        let points = self.grid.starts().zip(&sums.points).map(|(start, cell)| (start, self.value(cell))).collect();
+        let points =
+            self.grid.starts().zip(&sums.points).map(|(start, cell)| (start, self.value(cell))).collect();
         Series { key: key.to_owned(), points, total: self.value(&total) }
     }
 }

@@ -52,7 +52,11 @@ pub(crate) fn load(
     let runs: Vec<&Run> = snapshot.runs.iter().filter(|run| run.touches(range.0, range.1)).collect();
     // Dealt out in turn, so that large and small runs come to every thread.
     let parts = walk::parallel(threads.min(runs.len()).max(1), |at| {
-        runs.iter().skip(at).step_by(threads).map(|run| view(run, &snapshot.names, cache, needs)).collect::<Result<Vec<_>>>()
+        runs.iter()
+            .skip(at)
+            .step_by(threads)
+            .map(|run| view(run, &snapshot.names, cache, needs))
+            .collect::<Result<Vec<_>>>()
     })?;
     Ok(parts.into_iter().flatten().collect())
 }
@@ -77,7 +81,10 @@ fn view(run: &Run, names: &Names, cache: &Cache, needs: &Needs<'_>) -> Result<Vi
             .numbers
             .map(|path| cache.get(id, ColumnKey::Numbers(path.to_owned()), || columns::numbers(run, path)))
             .transpose()?,
-        received: needs.received.then(|| cache.get(id, ColumnKey::Received, || columns::received(run))).transpose()?,
+        received: needs
+            .received
+            .then(|| cache.get(id, ColumnKey::Received, || columns::received(run)))
+            .transpose()?,
         hot,
     })
 }
@@ -105,7 +112,8 @@ pub(crate) struct Groups {
 
 impl Groups {
     pub(crate) fn new(views: &[View]) -> Self {
-        let known = views.iter().map(|view| vec![u32::MAX; view.keys.as_ref().map_or(0, |keys| keys.keys.len())]);
+        let known =
+            views.iter().map(|view| vec![u32::MAX; view.keys.as_ref().map_or(0, |keys| keys.keys.len())]);
         Self { known: known.collect(), keys: Vec::new(), by_key: std::collections::HashMap::new() }
     }
 

@@ -64,8 +64,16 @@ impl Oracle {
                 Measure::Count => of().count() as f64,
                 Measure::Unique => of().map(|e| e.3).collect::<BTreeSet<_>>().len() as f64,
                 Measure::Sum => sum,
-                Measure::Average => if of().count() == 0 { 0.0 } else { sum / of().count() as f64 },
-                Measure::CustomerDays => of().map(|e| (e.3, e.2.day(&query.zone))).collect::<BTreeSet<_>>().len() as f64,
+                Measure::Average => {
+                    if of().count() == 0 {
+                        0.0
+                    } else {
+                        sum / of().count() as f64
+                    }
+                }
+                Measure::CustomerDays => {
+                    of().map(|e| (e.3, e.2.day(&query.zone))).collect::<BTreeSet<_>>().len() as f64
+                }
             }
         };
         let mut series: Vec<Series> = keys
@@ -108,8 +116,10 @@ impl Oracle {
         let mut groups: BTreeMap<String, Tally> = BTreeMap::new();
         for hits in customers.values_mut() {
             hits.sort();
-            let plain: Vec<_> =
-                (0..).zip(hits.iter()).map(|(at, (time, steps, _))| Hit { time: *time, steps: *steps, at }).collect();
+            let plain: Vec<_> = (0..)
+                .zip(hits.iter())
+                .map(|(at, (time, steps, _))| Hit { time: *time, steps: *steps, at })
+                .collect();
             let mut matcher = Matcher::new(rule);
             let reach = matcher.run(&plain);
             if reach.depth > 0 {
@@ -129,7 +139,8 @@ impl Oracle {
         let mut expected: Vec<Event> = Vec::new();
         for (event, partition, position) in &self.events {
             let customer = self.customer(event).to_owned();
-            let who = query.customers.as_ref().is_none_or(|list| list.iter().any(|c| c.to_string() == customer));
+            let who =
+                query.customers.as_ref().is_none_or(|list| list.iter().any(|c| c.to_string() == customer));
             let named = query.names.is_empty() || query.names.contains(&event.name);
             let lets = query.filter.as_ref().is_none_or(|f| (f.test)(event));
             let before = query.up_to.get(partition).is_none_or(|limit| position < limit);

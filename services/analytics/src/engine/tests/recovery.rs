@@ -6,7 +6,8 @@ use super::*;
 use crate::engine::layout::MAX_PATHS;
 
 fn event(who: u128, hours: i64, fields: impl IntoIterator<Item = (String, f64)>) -> Event {
-    let fields = fields.into_iter().map(|(key, n)| (key, Value { kind: Some(Kind::NumberValue(n)) })).collect();
+    let fields =
+        fields.into_iter().map(|(key, n)| (key, Value { kind: Some(Kind::NumberValue(n)) })).collect();
     Event {
         id: format!("{who}-{hours}"),
         name: "order_completed".to_owned(),
@@ -63,7 +64,8 @@ fn properties_beyond_the_columns_are_found_all_the_same() {
     rig.happen(&Happening::Event(event(1, 3, [("p249".to_owned(), 1.0)])));
     rig.flush();
     for _ in 0..2 {
-        for (path, total) in [("properties.p000", 7.0), ("properties.p249", 250.0), ("properties.none", 0.0)] {
+        for (path, total) in [("properties.p000", 7.0), ("properties.p249", 250.0), ("properties.none", 0.0)]
+        {
             assert_eq!(rig.engine.trend(&workspace(), &sum(path)).unwrap()[0].total, total, "{path}");
         }
         rig.compact();
@@ -79,7 +81,8 @@ fn workspaces_do_not_see_each_other() {
     let theirs = event(1, 1, [("total".to_owned(), 9.0)]);
     rig.engine.append(&other, &theirs, (0, 7), theirs.encode_to_vec().into()).unwrap();
     for _ in 0..2 {
-        let total = |workspace: &Workspace| rig.engine.trend(workspace, &sum("properties.total")).unwrap()[0].total;
+        let total =
+            |workspace: &Workspace| rig.engine.trend(workspace, &sum("properties.total")).unwrap()[0].total;
         assert_eq!((total(&workspace()), total(&other), total(&Workspace::new("none"))), (5.0, 9.0, 0.0));
         rig.flush();
     }

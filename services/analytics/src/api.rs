@@ -1,0 +1,77 @@
+//! The gRPC interface, one file per RPC.
+
+mod fields;
+mod query_funnel;
+mod query_trend;
+mod scan_events;
+
+use std::sync::Arc;
+
+use chassis::{Context, rpc};
+use kernel::{Clock, Error, Kind, Result, Workspaces};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status};
+use wire::analytics::analytics_service_server::{AnalyticsService, AnalyticsServiceServer};
+use wire::analytics::{
+    QueryFunnelRequest, QueryFunnelResponse, QueryTrendRequest, QueryTrendResponse, ScanEventsRequest,
+    ScanEventsResponse,
+};
+
+use crate::engine::Engine;
+use crate::reader::Progress;
+
+/// Answers calls. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Api {
+    clock: Clock,
+    workspaces: Workspaces,
+    engine: Arc<Engine>,
+    progress: Progress,
+    queries: Arc<Semaphore>,
+}
+
+impl Api {
+    pub(crate) fn new(cx: &Context, engine: Arc<Engine>, progress: Progress, queries: usize) -> Self {
+        let (clock, workspaces) = (cx.clock.clone(), cx.workspaces.clone());
+        Self { clock, workspaces, engine, progress, queries: Arc::new(Semaphore::new(queries.max(1))) }
+    }
+
+    pub(crate) fn server(self) -> AnalyticsServiceServer<Self> {
+        AnalyticsServiceServer::new(self)
+            .max_decoding_message_size(rpc::MAX_MESSAGE_BYTES)
+            .max_encoding_message_size(rpc::MAX_MESSAGE_BYTES)
+    }
+
+    /// Waits for a free place among the queries, which bounds memory and threads.
+    async fn place(&self) -> Result<SemaphorePermit<'_>> {
+        let closed = |_| Error::new(Kind::Unavailable, "STOPPING", "the service stops");
+        self.queries.acquire().await.map_err(closed)
+    }
+}
+
+#[tonic::async_trait]
+impl AnalyticsService for Api {
+    type ScanEventsStream = ReceiverStream<Result<ScanEventsResponse, Status>>;
+
+    async fn query_trend(
+        &self,
+        request: Request<QueryTrendRequest>,
+    ) -> Result<Response<QueryTrendResponse>, Status> {
+        rpc::answer(request, |caller, message| self.do_query_trend(caller, message)).await
+    }
+
+    async fn query_funnel(
+        &self,
+        request: Request<QueryFunnelRequest>,
+    ) -> Result<Response<QueryFunnelResponse>, Status> {
+        rpc::answer(request, |caller, message| self.do_query_funnel(caller, message)).await
+    }
+
+    async fn scan_events(
+        &self,
+        request: Request<ScanEventsRequest>,
+    ) -> Result<Response<Self::ScanEventsStream>, Status> {
+        rpc::answer(request, |caller, message| self.do_scan_events(caller, message)).await
+    }
+}

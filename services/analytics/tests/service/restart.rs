@@ -1,0 +1,65 @@
+//! Every event counts once, across flushes, compactions, restarts and repetitions on the log.
+
+use wire::analytics::{QueryTrendRequest, ScanEventsRequest};
+
+use super::*;
+
+const SMALL: [&str; 3] = ["analytics.flush_rows=5", "analytics.fan_in=2", "analytics.batch=4"];
+
+async fn count(stage: &Stage) -> f64 {
+    let request = QueryTrendRequest { from: at(0), to: at(500), ..QueryTrendRequest::default() };
+    client(stage).query_trend(request).await.unwrap().into_inner().series[0].total
+}
+
+fn files(stage: &Stage) -> usize {
+    let folder = stage.folder().join("analytics");
+    let files = std::fs::read_dir(folder).unwrap().filter(|file| {
+        file.as_ref().unwrap().path().extension().is_some_and(|extension| extension == "parquet")
+    });
+    files.count()
+}
+
+#[tokio::test]
+async fn restarts_and_repetitions_change_no_figure() {
+    let mut stage = Stage::open(assembly(&SMALL)).await.unwrap();
+    let events: Vec<_> =
+        (0..37).map(|n| event(u128::from(n % 5), "product_viewed", n, json!({"n": n}))).collect();
+    for (part, sequence) in events.chunks(9).zip([1u64, 10, 19, 28, 37]) {
+        play(&stage, sequence, part).await;
+        // The relay crashed and appends once more.
+        play(&stage, sequence, part).await;
+        stage = stage.reopen(assembly(&SMALL)).await.unwrap();
+        stage.settled().await;
+    }
+    assert_eq!(count(&stage).await, 37.0);
+    assert!(files(&stage) < 5, "segments are compacted");
+    play(&stage, 100, &moved("customer.merged", 4, 3, 40)).await;
+    stage = stage.reopen(assembly(&SMALL)).await.unwrap();
+    stage.settled().await;
+    let request = ScanEventsRequest { customer_ids: vec![customer(3)], ..ScanEventsRequest::default() };
+    let mut stream = client(&stage).scan_events(request).await.unwrap().into_inner();
+    let mut seen = 0;
+    while let Some(chunk) = stream.message().await.unwrap() {
+        seen += chunk.events.iter().filter(|event| event.name == "product_viewed").count();
+    }
+    assert_eq!(seen, 14);
+}
+
+#[tokio::test]
+async fn events_are_flushed_when_they_grow_old() {
+    let stage = Stage::open(assembly(&["analytics.flush_age=10m"])).await.unwrap();
+    play(&stage, 1, &[event(1, "product_viewed", 1, json!({}))]).await;
+    stage.advance(Duration::from_secs(9 * 60)).await;
+    assert_eq!(files(&stage), 0);
+    stage.advance(Duration::from_secs(2 * 60)).await;
+    assert_eq!((files(&stage), count(&stage).await), (1, 1.0));
+}
+
+#[tokio::test]
+async fn what_is_no_event_is_left_out_and_the_rest_goes_on() {
+    let stage = Stage::open(assembly(&[])).await.unwrap();
+    let nobody = Event { record_id: String::new(), ..event(1, "product_viewed", 1, json!({})) };
+    let strange = event(1, "customer.merged", 1, json!({"records": "全部"}));
+    play(&stage, 1, &[nobody, strange, event(1, "product_viewed", 2, json!({}))]).await;
+    assert_eq!(count(&stage).await, 1.0);
+}
