@@ -1,0 +1,188 @@
+//! Bodies as SDKs send them, and bodies that nobody should send.
+
+use kernel::{Time, Workspace};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use wire::event::Event;
+
+use super::call::Call;
+use super::*;
+use crate::domain::source::{Kind, Source};
+
+const RECEIVED: Time = Time::from_seconds(1_795_226_400);
+
+fn events(endpoint: Endpoint, body: &Value) -> Vec<(Event, Option<&'static str>)> {
+    let source = Source { priority: 3, ..Source::built_in(Workspace::new("demo"), "web", Kind::Tracking) };
+    let peer = Some("203.0.113.9".parse().unwrap());
+    let arrival = Arrival { source: &source, received: RECEIVED, peer, trace_parent: "" };
+    let bytes = serde_json::to_vec(body).unwrap();
+    let body = Body::read(endpoint, &bytes).unwrap();
+    let translated = body.calls().iter().map(|call| translate(&body.complete(call).unwrap(), &arrival));
+    translated.map(|(event, refusal)| (event, refusal.map(|refusal| refusal.reason.code()))).collect()
+}
+
+fn one(path: &str, body: Value) -> Event {
+    let (event, refusal) = events(Endpoint::parse(path).unwrap(), &body).remove(0);
+    assert_eq!(refusal, None);
+    event
+}
+
+fn names(event: &Event) -> Vec<String> {
+    event.identifiers.iter().map(|i| format!("{}={}", i.namespace, i.value)).collect()
+}
+
+fn properties(event: &Event) -> Value {
+    chassis::fact::properties(event).into()
+}
+
+#[test]
+fn each_type_becomes_its_event() {
+    let base = |extra: Value| {
+        let mut body = json!({"userId": "u1", "anonymousId": null, "messageId": "m1"});
+        body.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        body
+    };
+    let track = one("t", base(json!({"event": "加入购物车", "properties": {"sku": "A1", "coupon": null}})));
+    assert_eq!((track.name.as_str(), properties(&track)), ("加入购物车", json!({"sku": "A1"})));
+    let page = one(
+        "p",
+        base(json!({"name": "首页", "properties": {"url": "https://shop.example/", "title": "首页"}})),
+    );
+    assert_eq!(
+        (page.name.as_str(), page.context.unwrap().page.unwrap().title.as_str()),
+        ("page_viewed", "首页")
+    );
+    let screen = one("screen", base(json!({"name": "购物车", "category": "交易"})));
+    assert_eq!(properties(&screen), json!({"name": "购物车", "category": "交易"}));
+    let group =
+        one("g", base(json!({"groupId": "g1", "traits": {"name": "某公司", "email": "info@example.cn"}})));
+    assert_eq!(names(&group), ["user_id=u1"]);
+    assert_eq!(
+        (group.name.as_str(), properties(&group)),
+        ("grouped", json!({"group_id": "g1", "traits": {"name": "某公司", "email": "info@example.cn"}}))
+    );
+    let alias = one("a", base(json!({"previousId": "anon-9"})));
+    assert_eq!(
+        (alias.name.as_str(), names(&alias)),
+        ("aliased", vec!["user_id=u1".to_owned(), "anonymous_id=anon-9".to_owned()])
+    );
+}
+
+#[test]
+fn identify_takes_traits_from_the_top_and_from_the_context() {
+    let identify = one(
+        "identify",
+        json!({"userId": 10086, "traits": {"city": "上海", "phone": "13800000000"},
+               "context": {"traits": {"city": "北京", "email": "li@example.cn"}, "device": {"id": "d1"},
+                           "externalIds": [{"type": "wechat.unionid", "id": "o6_b"}]}}),
+    );
+    assert_eq!(identify.name, "identified");
+    assert_eq!(
+        properties(&identify),
+        json!({"traits": {"city": "上海", "phone": "13800000000", "email": "li@example.cn"}})
+    );
+    assert_eq!(
+        names(&identify),
+        ["user_id=10086", "email=li@example.cn", "phone=13800000000", "device_id=d1", "wechat.unionid=o6_b"]
+    );
+}
+
+#[test]
+fn a_batch_lends_its_context_to_its_calls() {
+    let body = json!({
+        "batch": [
+            {"type": "track", "event": "a", "userId": "u1", "timestamp": "2026-11-21T01:59:50Z",
+             "context": {"locale": "en", "campaign": {"name": "双十一"}}},
+            {"type": "jump", "userId": "u1"},
+            {"type": "track", "event": "b", "userId": "u1", "timestamp": "gestern"},
+        ],
+        "context": {"locale": "zh-CN", "direct": true, "library": {"name": "analytics-python", "version": "2.4.0"}},
+        "sentAt": "2026-11-21T02:00:00Z",
+        "writeKey": "k",
+    });
+    let events = events(Endpoint::Batch, &body);
+    assert_eq!(
+        events.iter().map(|(_, refusal)| *refusal).collect::<Vec<_>>(),
+        [None, Some("unknown_type"), Some("bad_time")]
+    );
+    let first = &events[0].0;
+    assert_eq!(first.time, Some(Time(RECEIVED.0 - 10_000_000).into()));
+    let context = first.context.clone().unwrap();
+    assert_eq!(
+        (context.locale.as_str(), context.channel.as_str(), context.ip.as_str()),
+        ("en", "server", "203.0.113.9")
+    );
+    assert_eq!(
+        (context.campaign.unwrap().name.as_str(), context.source_key.as_str(), context.source_priority),
+        ("双十一", "web", 3)
+    );
+}
+
+#[test]
+fn bodies_that_are_no_calls_are_refused() {
+    for body in ["", "[]x", "[1]", "\"x\"", "{\"batch\": 7}", "{}", "null", "\u{feff}{}"] {
+        assert!(Body::read(Endpoint::Batch, body.as_bytes()).is_err(), "{body}");
+    }
+    assert!(Body::read(Endpoint::One(Call::Track), b"\xff\xfe{}").is_err());
+    assert!(Body::read(Endpoint::One(Call::Track), b"track").is_err());
+}
+
+#[test]
+fn one_call_that_is_nested_without_end_spoils_no_other() {
+    let deep = format!("{}1{}", "[".repeat(400), "]".repeat(400));
+    let text = format!("{{\"batch\": [{{\"type\":\"track\",\"x\":{deep}}}, {{\"type\":\"track\"}}, 5]}}");
+    let body = Body::read(Endpoint::Batch, text.as_bytes()).unwrap();
+    let read: Vec<bool> = body.calls().iter().map(|call| body.complete(call).is_some()).collect();
+    assert_eq!(read, [false, true, false]);
+}
+
+fn json_value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        "\\PC{0,8}".prop_map(Value::from),
+        prop_oneof![Just("track"), Just("page"), Just("identify"), Just("alias")].prop_map(Value::from),
+    ];
+    let name = prop_oneof![
+        Just("type"),
+        Just("userId"),
+        Just("context"),
+        Just("traits"),
+        Just("properties"),
+        Just("timestamp"),
+        Just("batch"),
+        Just("externalIds"),
+        Just("device"),
+        Just("page"),
+        Just("sentAt"),
+        Just("event"),
+    ];
+    leaf.prop_recursive(4, 48, 6, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+            prop::collection::btree_map(name.clone().prop_map(str::to_owned), inner, 0..6)
+                .prop_map(|map| map.into_iter().collect()),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn no_body_makes_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), batch in any::<bool>()) {
+        let endpoint = if batch { Endpoint::Batch } else { Endpoint::One(Call::Track) };
+        let _read = Body::read(endpoint, &bytes).is_ok();
+    }
+
+    #[test]
+    fn no_call_makes_it_panic(calls in prop::collection::vec(json_value(), 0..4), context in json_value()) {
+        let source = Source::built_in(Workspace::new("demo"), "web", Kind::Tracking);
+        let arrival = Arrival { source: &source, received: RECEIVED, peer: None, trace_parent: "" };
+        let text = json!({"batch": calls, "context": context}).to_string();
+        let body = Body::read(Endpoint::Batch, text.as_bytes()).unwrap();
+        for call in body.calls().iter().filter_map(|call| body.complete(call)) {
+            let (event, _) = translate(&call, &arrival);
+            prop_assert!(event.time.is_some());
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! The one writer: numbers what is queued, appends it, and only then lets the doors answer.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bus::{Record, Stream};
+use kernel::Result;
+
+use super::admission::{Admission, Batch, Outcome};
+
+/// Who appends, in every record.
+pub(super) const PRODUCER: &str = "ingest";
+/// One append takes no further request beyond so many records …
+const GROUP_RECORDS: usize = 10_000;
+/// … or so many bytes.
+const GROUP_BYTES: usize = 4 << 20;
+/// Pause after the log refused.
+const PAUSE: Duration = Duration::from_millis(200);
+
+impl Admission {
+    /// Appends for ever; dropping the future at any point is safe: what was not answered for will be sent again, and
+    /// what reached the log is known after a restart.
+    pub(super) async fn write(self: Arc<Self>) {
+        loop {
+            let (group, records) = self.take();
+            if group.is_empty() {
+                self.wake.notified().await;
+                continue;
+            }
+            let appended = self.append(&group, records).await;
+            self.settle(group, appended);
+        }
+    }
+
+    /// The next group, numbered. Numbers only grow, in the order of the queue.
+    fn take(&self) -> (Vec<Batch>, Vec<Record>) {
+        let mut state = self.lock();
+        let (mut group, mut records, mut bytes) = (Vec::new(), Vec::new(), 0);
+        while records.len() < GROUP_RECORDS && bytes < GROUP_BYTES {
+            let Some(batch) = state.queue.pop_front() else { break };
+            for draft in &batch.drafts {
+                state.place.sequence += 1;
+                bytes += draft.payload.len();
+                records.push(Record {
+                    workspace: batch.workspace.clone(),
+                    key: draft.key.clone(),
+                    producer: self.producer.clone(),
+                    sequence: state.place.sequence,
+                    payload: draft.payload.clone(),
+                });
+            }
+            group.push(batch);
+        }
+        (group, records)
+    }
+
+    /// Appends until it is done. What fails may be on the log in part: it is appended again under the same numbers, by
+    /// which readers know it. The callers need not wait for that.
+    async fn append(&self, group: &[Batch], records: Vec<Record>) -> Result<()> {
+        loop {
+            match self.log.append(Stream::Raw, records.clone()).await {
+                Ok(()) => {
+                    self.late.store(false, Ordering::Relaxed);
+                    return Ok(());
+                }
+                Err(error) if error.kind.retryable() => {
+                    tracing::warn!(%error, records = records.len(), "the event log refused; trying again");
+                    self.late.store(true, Ordering::Relaxed);
+                    for batch in group {
+                        batch.outcome.send_replace(Outcome::Late);
+                    }
+                    tokio::time::sleep(PAUSE).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn settle(&self, group: Vec<Batch>, appended: Result<()>) {
+        let outcome = match appended {
+            Ok(()) => Outcome::Durable,
+            Err(error) => Outcome::Refused(format!("the event log refused for good: {error}")),
+        };
+        let ring = {
+            let mut state = self.lock();
+            let before = state.unflushed.len();
+            for batch in &group {
+                for draft in &batch.drafts {
+                    if outcome == Outcome::Durable {
+                        state.seen.settle(draft.seen, batch.day);
+                        state.unflushed.push((draft.seen, batch.day));
+                    } else {
+                        state.seen.release(draft.seen);
+                    }
+                }
+                state.tickets.remove(&batch.ticket);
+            }
+            // Nobody else appends to this stream: up to here, everything is in `seen`.
+            for (partition, next) in (0..).zip(&mut state.place.next) {
+                *next = self.log.end(Stream::Raw, partition);
+            }
+            if before == 0 {
+                state.unflushed_since = self.clock.now();
+            }
+            before == 0 || (before < self.flush_events && state.unflushed.len() >= self.flush_events)
+        };
+        if ring {
+            self.flush.ring();
+        }
+        for batch in group {
+            batch.outcome.send_replace(outcome.clone());
+            drop(batch.room);
+        }
+    }
+}
