@@ -4,11 +4,12 @@ pub(crate) mod expiry;
 pub(crate) mod retention;
 pub(crate) mod sweep;
 
+use chassis::Context;
+
 use crate::Shared;
 
 /// Starts all of them.
-pub(crate) fn start(shared: &Shared) {
-    let cx = &shared.cx;
+pub(crate) fn start(cx: &Context, shared: &Shared) {
     let given = shared.clone();
     cx.job("tag expiry", shared.expiry.clone(), move || {
         let shared = given.clone();

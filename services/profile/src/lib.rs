@@ -15,8 +15,9 @@ use std::sync::Arc;
 
 use ::store::Database;
 use bus::Stream;
-use chassis::{Alarm, Context, Parts, Service, rpc};
-use kernel::Result;
+use chassis::rpc::{self, Rpc};
+use chassis::{Alarm, Context, Parts, Service};
+use kernel::{Clock, Ids, Result, Workspaces};
 use prometheus_client::metrics::counter::Counter;
 use sea_orm_migration::MigrationTrait;
 use wire::profile::profile_service_server::ProfileServiceServer;
@@ -31,7 +32,11 @@ pub struct Profile;
 /// What API, events and jobs share. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Shared {
-    pub(crate) cx: Context,
+    pub(crate) db: Database,
+    pub(crate) clock: Clock,
+    pub(crate) ids: Ids,
+    pub(crate) rpc: Rpc,
+    pub(crate) workspaces: Workspaces,
     pub(crate) knobs: Knobs,
     /// Rung when an assignment with an end was made.
     pub(crate) expiry: Alarm,
@@ -39,12 +44,6 @@ pub(crate) struct Shared {
     pub(crate) sweep: Alarm,
     /// Traits that were not kept.
     pub(crate) refused: Counter,
-}
-
-impl Shared {
-    pub(crate) fn db(&self) -> &Database {
-        &self.cx.db
-    }
 }
 
 impl Service for Profile {
@@ -62,10 +61,14 @@ impl Service for Profile {
             expiry: Alarm::default(),
             sweep: Alarm::default(),
             refused: Counter::default(),
-            cx,
+            db: cx.db.clone(),
+            clock: cx.clock.clone(),
+            ids: cx.ids.clone(),
+            rpc: cx.rpc.clone(),
+            workspaces: cx.workspaces.clone(),
         };
         let refused = shared.refused.clone();
-        shared.cx.metrics.register(|registry| {
+        cx.metrics.register(|registry| {
             registry.register(
                 "profile_traits_refused",
                 "Traits that exceed a limit and were not kept",
@@ -73,8 +76,8 @@ impl Service for Profile {
             );
         });
         let events = Arc::new(events::Events::new(shared.clone()));
-        shared.cx.consume(Stream::Events, events, config.batch.clamp(1, crate::store::CHUNK));
-        jobs::start(&shared);
+        cx.consume(Stream::Events, events, config.batch.clamp(1, crate::store::CHUNK));
+        jobs::start(&cx, &shared);
         let profiles = ProfileServiceServer::new(api::Api::new(shared.clone()));
         let tags = TagServiceServer::new(api::Api::new(shared));
         Ok(Parts::default()

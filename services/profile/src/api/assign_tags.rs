@@ -34,10 +34,10 @@ pub(super) async fn add_tags(
     check_reason(&request.reason)?;
     let cause = cause(&request.cause_id, request.cause_depth)?;
     let people = people(shared, caller, request.customer_ids, request.identifier).await?;
-    let mut unit = shared.db().begin().await?;
+    let mut unit = shared.db.begin().await?;
     let (mut sheet, keys) = open(&unit, &caller.workspace, &people, request.tag_keys).await?;
     exclusive_alone(&sheet.tags, &keys)?;
-    let now = shared.cx.clock.now();
+    let now = shared.clock.now();
     let (mut added, mut expiring) = (0_u32, false);
     for (person, record) in people.iter().map(|person| (person, person.first_record())) {
         let customer = sheet.owner(record.0).unwrap_or(person.id.0);
@@ -56,7 +56,7 @@ pub(super) async fn add_tags(
             sheet.apply(changes, now, &cause);
         }
     }
-    sheet.save(&mut unit, &shared.cx.ids).await?;
+    sheet.save(&mut unit, &shared.ids).await?;
     unit.commit_and_publish().await?;
     if expiring {
         shared.expiry.ring();
@@ -72,9 +72,9 @@ pub(super) async fn remove_tags(
     check_reason(&request.reason)?;
     let cause = cause(&request.cause_id, request.cause_depth)?;
     let people = people(shared, caller, request.customer_ids, request.identifier).await?;
-    let mut unit = shared.db().begin().await?;
+    let mut unit = shared.db.begin().await?;
     let (mut sheet, keys) = open(&unit, &caller.workspace, &people, request.tag_keys).await?;
-    let now = shared.cx.clock.now();
+    let now = shared.clock.now();
     let mut removed = 0_u32;
     for person in &people {
         let customer = sheet.owner(person.first_record().0).unwrap_or(person.id.0);
@@ -85,7 +85,7 @@ pub(super) async fn remove_tags(
             sheet.remove(gone, &request.reason, now, &cause);
         }
     }
-    sheet.save(&mut unit, &shared.cx.ids).await?;
+    sheet.save(&mut unit, &shared.ids).await?;
     unit.commit_and_publish().await?;
     Ok(RemoveTagsResponse { removed })
 }

@@ -13,6 +13,6 @@ pub(super) async fn batch_get_profiles(
     request: BatchGetProfilesRequest,
 ) -> Result<BatchGetProfilesResponse> {
     let people = customers::many(shared, caller, request.customer_ids).await?;
-    let profiles = assemble::profiles(shared.db().read(), &caller.workspace, people).await?;
+    let profiles = assemble::profiles(shared.db.read(), &caller.workspace, people).await?;
     Ok(BatchGetProfilesResponse { profiles })
 }

@@ -123,5 +123,5 @@ pub(crate) async fn all(shared: &Shared, caller: &Caller, ids: Vec<String>) -> R
 }
 
 fn client(shared: &Shared) -> IdentityServiceClient<rpc::Channel> {
-    IdentityServiceClient::new(shared.cx.rpc.to("identity")).max_decoding_message_size(rpc::MAX_MESSAGE_BYTES)
+    IdentityServiceClient::new(shared.rpc.to("identity")).max_decoding_message_size(rpc::MAX_MESSAGE_BYTES)
 }

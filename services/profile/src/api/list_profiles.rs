@@ -35,7 +35,7 @@ pub(super) async fn list_profiles(
         }
     };
     let people = customers::many(shared, caller, ids).await?;
-    let profiles = assemble::profiles(shared.db().read(), &caller.workspace, people).await?;
+    let profiles = assemble::profiles(shared.db.read(), &caller.workspace, people).await?;
     Ok(ListProfilesResponse { profiles, next_page_token })
 }
 
@@ -51,7 +51,7 @@ async fn filter(shared: &Shared, caller: &Caller, source: &str) -> Result<Option
     if source.trim().is_empty() {
         return Ok(None);
     }
-    let known = tags::all(shared.db().read(), &caller.workspace).await?;
+    let known = tags::all(shared.db.read(), &caller.workspace).await?;
     let schema = Schema { tags: Some(known.into_keys().collect()), ..Schema::open() };
     Condition::customer(source, &schema).map(Some).map_err(|problems| problems.at("filter"))
 }

@@ -35,7 +35,7 @@ pub(super) async fn list_timeline(
         after,
         limit: page.limit(),
     };
-    let mut rows = timeline::newest(shared.db().read(), &caller.workspace, &records, &selection).await?;
+    let mut rows = timeline::newest(shared.db.read(), &caller.workspace, &records, &selection).await?;
     let next_page_token = page.cut(&mut rows, |row| format!("{} {}", row.time, row.arrival));
     let events = rows.iter().map(event).collect::<Result<_>>()?;
     Ok(ListTimelineResponse { events, next_page_token })

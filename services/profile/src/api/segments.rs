@@ -96,6 +96,6 @@ fn renamed(error: Error, theirs: &str, ours: &str) -> Error {
 }
 
 fn client(shared: &Shared) -> SegmentationServiceClient<rpc::Channel> {
-    SegmentationServiceClient::new(shared.cx.rpc.to("segmentation"))
+    SegmentationServiceClient::new(shared.rpc.to("segmentation"))
         .max_decoding_message_size(rpc::MAX_MESSAGE_BYTES)
 }

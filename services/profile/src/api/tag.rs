@@ -18,7 +18,7 @@ pub(super) async fn get_tag(
     caller: &Caller,
     request: GetTagRequest,
 ) -> Result<GetTagResponse> {
-    let tag = live(shared.db().read(), caller, &request.key).await?;
+    let tag = live(shared.db.read(), caller, &request.key).await?;
     Ok(GetTagResponse { tag: Some(shown(shared, caller, tag).await?) })
 }
 
@@ -29,10 +29,10 @@ pub(super) async fn list_tags(
 ) -> Result<ListTagsResponse> {
     let page = Page::read(request.page_size, &request.page_token)?;
     let after = page.after.as_deref().unwrap_or_default();
-    let mut rows = tags::page(shared.db().read(), &caller.workspace, after, page.limit()).await?;
+    let mut rows = tags::page(shared.db.read(), &caller.workspace, after, page.limit()).await?;
     let next_page_token = page.cut(&mut rows, |tag| tag.key.clone());
     let keys: Vec<&str> = rows.iter().map(|tag| tag.key.as_str()).collect();
-    let counts = assignments::customers(shared.db().read(), &caller.workspace, &keys).await?;
+    let counts = assignments::customers(shared.db.read(), &caller.workspace, &keys).await?;
     let show = |tag: Model| {
         let customers = counts.get(&tag.key).copied().unwrap_or(0);
         to_wire(tag, customers)
@@ -51,7 +51,7 @@ pub(super) async fn live(db: &impl ConnectionTrait, caller: &Caller, key: &str) 
 
 /// With how many customers have it.
 pub(super) async fn shown(shared: &Shared, caller: &Caller, tag: Model) -> Result<Tag> {
-    let counts = assignments::customers(shared.db().read(), &caller.workspace, &[&tag.key]).await?;
+    let counts = assignments::customers(shared.db.read(), &caller.workspace, &[&tag.key]).await?;
     let customers = counts.get(&tag.key).copied().unwrap_or(0);
     Ok(to_wire(tag, customers))
 }

@@ -36,17 +36,17 @@ pub(super) async fn update_profile(
     }
     let cause = cause(&request.cause_id, request.cause_depth)?;
     let who = customers::one(shared, caller, request.customer.take()).await?;
-    let mut unit = shared.db().begin().await?;
+    let mut unit = shared.db.begin().await?;
     if let Some(answer) = answers::find(unit.db(), &caller.workspace, &request.idempotency_key).await? {
         return given(&answer, &digest);
     }
     let mut row = first_record(&unit, caller, &who, request.expected_version).await?;
-    let said = Said { time: shared.cx.clock.now(), priority: PRIORITY, by: shared.cx.ids.next().to_string() };
+    let said = Said { time: shared.clock.now(), priority: PRIORITY, by: shared.ids.next().to_string() };
     let statements = take(&mut row, patch, &said)?;
     let subject = (kernel::CustomerId(row.customer_id), who.first_record());
     records::save(unit.db(), vec![row]).await?;
     let properties = updated(statements, &said);
-    let mut fact = fact::new(&shared.cx.ids, "profile.updated", subject, said.time, &cause, properties)?;
+    let mut fact = fact::new(&shared.ids, "profile.updated", subject, said.time, &cause, properties)?;
     fact.id = said.by;
     unit.publish(&caller.workspace, &fact);
     let profile = assemble::profiles(unit.db(), &caller.workspace, vec![who]).await?.pop();

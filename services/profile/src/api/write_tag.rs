@@ -21,9 +21,9 @@ pub(super) async fn create_tag(
     caller: &Caller,
     request: CreateTagRequest,
 ) -> Result<CreateTagResponse> {
-    let now = shared.cx.clock.now().0;
+    let now = shared.clock.now().0;
     let tag = read(caller, request.tag, now)?;
-    let unit = shared.db().begin().await?;
+    let unit = shared.db.begin().await?;
     match tags::find(unit.db(), &caller.workspace, &tag.key).await? {
         Some(other) if other.state == LIVE => return Err(Error::already_exists("tag", tag.key)),
         Some(other) if other.state == DELETED => {
@@ -47,7 +47,7 @@ pub(super) async fn create_tag(
 /// Sets the condition up and puts the tag in use; a tag whose condition is refused is gone again.
 async fn set_up(shared: &Shared, caller: &Caller, tag: &Model) -> Result<()> {
     let created = segments::create(shared, caller, tag).await;
-    let unit = shared.db().begin().await?;
+    let unit = shared.db.begin().await?;
     if let Err(error) = created {
         tags::remove(unit.db(), tag).await?;
         unit.commit().await?;
@@ -62,9 +62,9 @@ pub(super) async fn update_tag(
     caller: &Caller,
     request: UpdateTagRequest,
 ) -> Result<UpdateTagResponse> {
-    let now = shared.cx.clock.now().0;
+    let now = shared.clock.now().0;
     let mut new = read(caller, request.tag, now)?;
-    let old = tag::live(shared.db().read(), caller, &new.key).await?;
+    let old = tag::live(shared.db.read(), caller, &new.key).await?;
     new.created_at = old.created_at;
     new.sweeping = old.sweeping || old.condition.is_empty() != new.condition.is_empty();
     change_condition(shared, caller, &old, &new).await?;
@@ -81,7 +81,7 @@ pub(super) async fn update_tag(
 }
 
 async fn replace(shared: &Shared, caller: &Caller, new: &Model) -> Result<()> {
-    let unit = shared.db().begin().await?;
+    let unit = shared.db.begin().await?;
     tag::live(unit.db(), caller, &new.key).await?;
     tags::save(unit.db(), new.clone()).await?;
     unit.commit().await
@@ -102,7 +102,7 @@ pub(super) async fn delete_tag(
     caller: &Caller,
     request: DeleteTagRequest,
 ) -> Result<DeleteTagResponse> {
-    let old = tag::live(shared.db().read(), caller, &request.key).await?;
+    let old = tag::live(shared.db.read(), caller, &request.key).await?;
     if !old.condition.is_empty() {
         segments::delete(shared, caller, &old).await?;
     }

@@ -35,7 +35,7 @@ pub(super) fn apply(
     }
     let properties = updated(taken.statements, &said);
     let subject = (held.customer(), seen.record);
-    match fact::new(&shared.cx.ids, "profile.updated", subject, said.time, &Cause::of(event), properties) {
+    match fact::new(&shared.ids, "profile.updated", subject, said.time, &Cause::of(event), properties) {
         Ok(fact) => unit.publish(workspace, &fact),
         Err(error) => tracing::warn!(event = event.id, %error, "a change of a profile is not told"),
     }

@@ -29,7 +29,7 @@ pub(super) async fn apply(
     for seen in events {
         expiring |= apply_one(&mut sheet, seen);
     }
-    sheet.save(unit, &shared.cx.ids).await?;
+    sheet.save(unit, &shared.ids).await?;
     Ok(expiring)
 }
 

@@ -15,8 +15,8 @@ use crate::tagging::Sheet;
 /// Removes what has expired; says when the next one does.
 pub(super) async fn run(shared: &Shared) -> Result<Option<Time>> {
     loop {
-        let now = shared.cx.clock.now();
-        match assignments::next_expiry(shared.db().read()).await? {
+        let now = shared.clock.now();
+        match assignments::next_expiry(shared.db.read()).await? {
             Some(next) if next <= now => end(shared, now).await?,
             next => return Ok(next),
         }
@@ -24,7 +24,7 @@ pub(super) async fn run(shared: &Shared) -> Result<Option<Time>> {
 }
 
 async fn end(shared: &Shared, now: Time) -> Result<()> {
-    let mut unit = shared.db().begin().await?;
+    let mut unit = shared.db.begin().await?;
     let mut tenants: BTreeMap<String, Vec<Model>> = BTreeMap::new();
     for row in assignments::expired(unit.db(), now).await? {
         tenants.entry(row.workspace.clone()).or_default().push(row);
@@ -35,7 +35,7 @@ async fn end(shared: &Shared, now: Time) -> Result<()> {
         let records = records::by_ids(unit.db(), &workspace, &ids, For::Writing).await?;
         let mut sheet = Sheet::load(unit.db(), &workspace, BTreeMap::new(), &records).await?;
         sheet.remove(rows, "expired", now, &Cause::none());
-        sheet.save(&mut unit, &shared.cx.ids).await?;
+        sheet.save(&mut unit, &shared.ids).await?;
     }
     unit.commit().await
 }

@@ -15,8 +15,8 @@ const BATCH: u64 = 200;
 
 /// Forgets; says when to do so again.
 pub(super) async fn run(shared: &Shared) -> Result<Option<Time>> {
-    let now = shared.cx.clock.now();
-    let unit = shared.db().begin().await?;
+    let now = shared.clock.now();
+    let unit = shared.db.begin().await?;
     answers::forget(unit.db(), now.minus(shared.knobs.idempotency_retention)).await?;
     unit.commit().await?;
     forget_events(shared, now.minus(shared.knobs.timeline_retention)).await?;
@@ -27,13 +27,13 @@ pub(super) async fn run(shared: &Shared) -> Result<Option<Time>> {
 async fn forget_events(shared: &Shared, before: Time) -> Result<()> {
     let mut after = None;
     loop {
-        let keys = records::keys_after(shared.db().read(), after.as_ref(), BATCH).await?;
+        let keys = records::keys_after(shared.db.read(), after.as_ref(), BATCH).await?;
         let Some(last) = keys.last().cloned() else { return Ok(()) };
         for tenant in keys.chunk_by(|a, b| a.0 == b.0) {
             let Some((workspace, _)) = tenant.first() else { continue };
             let ids: Vec<Uuid> = tenant.iter().map(|(_, id)| *id).collect();
-            if timeline::any_before(shared.db().read(), workspace, &ids, before).await? {
-                let unit = shared.db().begin().await?;
+            if timeline::any_before(shared.db.read(), workspace, &ids, before).await? {
+                let unit = shared.db.begin().await?;
                 timeline::forget(unit.db(), workspace, &ids, before).await?;
                 unit.commit().await?;
             }

@@ -14,7 +14,7 @@ use crate::tagging::Sheet;
 
 /// Sweeps until nothing is left.
 pub(super) async fn run(shared: &Shared) -> Result<Option<Time>> {
-    while let Some(tag) = tags::sweeping(shared.db().read()).await? {
+    while let Some(tag) = tags::sweeping(shared.db.read()).await? {
         all(shared, &tag).await?;
     }
     Ok(None)
@@ -29,7 +29,7 @@ pub(crate) async fn all(shared: &Shared, tag: &Model) -> Result<()> {
 /// One batch; says whether it was the last.
 async fn step(shared: &Shared, tag: &Model) -> Result<bool> {
     let workspace = Workspace::new(tag.workspace.as_str());
-    let mut unit = shared.db().begin().await?;
+    let mut unit = shared.db.begin().await?;
     let Some(tag) = tags::find(unit.db(), &workspace, &tag.key).await?.filter(|tag| tag.sweeping) else {
         return Ok(true);
     };
@@ -45,8 +45,8 @@ async fn step(shared: &Shared, tag: &Model) -> Result<bool> {
         let ids: Vec<Uuid> = rows.iter().map(|row| row.record_id).collect();
         let records = records::by_ids(unit.db(), &workspace, &ids, For::Writing).await?;
         let mut sheet = Sheet::load(unit.db(), &workspace, tags::Tags::new(), &records).await?;
-        sheet.remove(rows, reason, shared.cx.clock.now(), &Cause::none());
-        sheet.save(&mut unit, &shared.cx.ids).await?;
+        sheet.remove(rows, reason, shared.clock.now(), &Cause::none());
+        sheet.save(&mut unit, &shared.ids).await?;
     }
     unit.commit_and_publish().await?;
     Ok(last)

@@ -3,7 +3,7 @@
 pub(crate) mod identity;
 pub(crate) mod segmentation;
 
-use chassis::Context;
+use std::sync::Weak;
 
 /// Their settings.
 #[derive(Debug, serde::Deserialize, serde::Serialize)]
@@ -15,9 +15,11 @@ pub(crate) struct Config {
 pub(crate) const DEFAULTS: &str = "[database]\nurl = \"\"\nconnections = 1\n";
 
 /// Every event on the log, in order: all that the stand-ins know.
-pub(crate) async fn events(cx: &Context) -> Vec<wire::event::Event> {
+pub(crate) async fn events(log: &Weak<dyn bus::Log>) -> Vec<wire::event::Event> {
     use prost::Message as _;
-    let entries = cx.log.read(bus::Stream::Events, 0, 0, 1_000_000).await.unwrap();
+    // A strong one would keep the log open beyond the process under test.
+    let log = log.upgrade().unwrap();
+    let entries = log.read(bus::Stream::Events, 0, 0, 1_000_000).await.unwrap();
     entries.iter().map(|entry| wire::event::Event::decode(entry.record.payload.clone()).unwrap()).collect()
 }
 

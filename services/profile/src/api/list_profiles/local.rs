@@ -93,7 +93,7 @@ impl Scan<'_> {
     }
 
     async fn rows(&self, after: Option<Place>) -> Result<Vec<record::Model>> {
-        let (db, limit) = (self.shared.db().read(), CHUNK as u64);
+        let (db, limit) = (self.shared.db.read(), CHUNK as u64);
         match after {
             Some(Place::LastSeen(time, id)) => {
                 records::page_by_last_seen(db, self.workspace, Some((time, id)), limit).await
@@ -107,7 +107,7 @@ impl Scan<'_> {
     }
 
     async fn around(&self, rows: &[record::Model]) -> Result<Around> {
-        let db = self.shared.db().read();
+        let db = self.shared.db.read();
         let customers: Vec<Uuid> = rows.iter().map(|row| row.customer_id).collect();
         let all = records::by_customers(db, self.workspace, &customers, For::Reading).await?;
         let mut around = Around { records: HashMap::new(), held: HashMap::new(), tags: Tags::new() };
@@ -148,7 +148,7 @@ impl Scan<'_> {
             ..Facts::default()
         };
         let customer = Customer { facts: &facts, history: &[], segments: &|_| false };
-        let cx = &self.shared.cx;
-        Ok(filter.holds(&customer, cx.clock.now(), cx.workspaces.zone(self.workspace)))
+        let shared = self.shared;
+        Ok(filter.holds(&customer, shared.clock.now(), shared.workspaces.zone(self.workspace)))
     }
 }

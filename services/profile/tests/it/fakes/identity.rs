@@ -1,7 +1,9 @@
 //! An identity service that knows what `customer.*` events on the log say.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Weak};
 
+use bus::Log;
 use chassis::{Context, Parts, Service, fact, rpc};
 use kernel::{Error, Result};
 use tonic::{Request, Response, Status};
@@ -22,7 +24,7 @@ impl Service for FakeIdentity {
     }
 
     async fn start(_: super::Config, cx: Context) -> Result<Parts> {
-        let api = IdentityServiceServer::new(Api { cx });
+        let api = IdentityServiceServer::new(Api { log: Arc::downgrade(&cx.log) });
         Ok(Parts::default().grpc(|routes| {
             routes.add_service(api.max_decoding_message_size(rpc::MAX_MESSAGE_BYTES));
         }))
@@ -30,7 +32,7 @@ impl Service for FakeIdentity {
 }
 
 struct Api {
-    cx: Context,
+    log: Weak<dyn Log>,
 }
 
 /// Who owns which record, and the identifiers of each.
@@ -93,7 +95,7 @@ impl People {
 impl Api {
     async fn people(&self) -> People {
         let mut people = People::default();
-        super::events(&self.cx).await.iter().for_each(|event| people.apply(event));
+        super::events(&self.log).await.iter().for_each(|event| people.apply(event));
         people
     }
 }

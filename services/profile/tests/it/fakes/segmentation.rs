@@ -2,8 +2,9 @@
 //! `everybody`, and answers every query with all customers whose record holds `order_completed`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, Weak};
 
+use bus::Log;
 use chassis::{Context, Parts, Service, rpc};
 use kernel::{Error, Result};
 use tonic::{Request, Response, Status};
@@ -23,7 +24,8 @@ impl Service for FakeSegmentation {
     }
 
     async fn start(_: super::Config, cx: Context) -> Result<Parts> {
-        let api = SegmentationServiceServer::new(Api { cx, segments: Mutex::default() });
+        let api =
+            SegmentationServiceServer::new(Api { log: Arc::downgrade(&cx.log), segments: Mutex::default() });
         Ok(Parts::default().grpc(|routes| {
             routes.add_service(api);
         }))
@@ -31,7 +33,7 @@ impl Service for FakeSegmentation {
 }
 
 struct Api {
-    cx: Context,
+    log: Weak<dyn Log>,
     segments: Mutex<BTreeMap<String, Segment>>,
 }
 
@@ -105,7 +107,7 @@ impl SegmentationService for Api {
         &self,
         request: Request<QueryCustomersRequest>,
     ) -> Result<Response<QueryCustomersResponse>, Status> {
-        let events = super::events(&self.cx).await;
+        let events = super::events(&self.log).await;
         let bought = events.iter().filter(|event| event.name == "order_completed");
         let all: BTreeSet<String> = bought.map(|event| event.customer_id.clone()).collect();
         let size = usize::try_from(request.get_ref().page_size).unwrap();
