@@ -80,9 +80,7 @@ fn parts(variant: &Variant) -> [(&'static str, &str); 3] {
 fn problems(part: &str, source: &str) -> Vec<String> {
     let mut env = environment();
     if let Err(error) = env.add_template(part, source) {
-        let column = error.range().map_or(1, |range| position(source, range.start).1);
-        let what = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
-        return vec![format!("{}:{column}: {what}", error.line().unwrap_or(1))];
+        return vec![placed(source, &error)];
     }
     let names =
         env.get_template(part).map(|template| template.undeclared_variables(false)).unwrap_or_default();
@@ -90,13 +88,28 @@ fn problems(part: &str, source: &str) -> Vec<String> {
     let mut unknown: Vec<String> =
         names.into_iter().filter(|name| !ROOTS.contains(&name.as_str()) && !globals.contains(name)).collect();
     unknown.sort();
-    unknown
-        .iter()
-        .map(|name| {
-            let (line, column) = position(source, find_name(source, name));
-            format!("{line}:{column}: `{name}` is unknown; a template speaks of {}", ROOTS.join(", "))
-        })
-        .collect()
+    let unknown = unknown.iter().map(|name| {
+        let (line, column) = position(source, find_name(source, name));
+        format!("{line}:{column}: `{name}` is unknown; a template speaks of {}", ROOTS.join(", "))
+    });
+    unknown.chain(trial(&mut env, part, source)).collect()
+}
+
+/// Filters and functions are looked up when they are used: a rendering for nobody finds those that do not exist, apart
+/// from branches it does not take.
+fn trial(env: &mut Environment<'_>, part: &str, source: &str) -> Option<String> {
+    env.set_undefined_behavior(UndefinedBehavior::Chainable);
+    let nobody = minijinja::Value::from(Serde(Subject::default()));
+    let error = env.get_template(part).and_then(|template| template.render(nobody)).err()?;
+    let unknown = [ErrorKind::UnknownFilter, ErrorKind::UnknownTest, ErrorKind::UnknownFunction];
+    unknown.contains(&error.kind()).then(|| placed(source, &error))
+}
+
+/// Line, column and text of a mistake.
+fn placed(source: &str, error: &minijinja::Error) -> String {
+    let column = error.range().map_or(1, |range| position(source, range.start).1);
+    let what = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
+    format!("{}:{column}: {what}", error.line().unwrap_or(1))
 }
 
 /// Line and column, both from 1, columns in characters.
