@@ -25,11 +25,25 @@ use crate::status::{from_status, to_status};
 /// Messages are at most this long, both ways.
 pub const MAX_MESSAGE_BYTES: usize = 16 << 20;
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+/// A call could not be made at all.
+#[derive(Debug)]
+pub struct Unreached(Box<dyn std::error::Error + Send + Sync>);
+
+impl std::fmt::Display for Unreached {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the service cannot be reached")
+    }
+}
+
+impl std::error::Error for Unreached {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(self.0.as_ref())
+    }
+}
 
 /// A way to another service, local or remote. Cheap to clone.
 pub type Channel =
-    BoxCloneSyncService<http::Request<tonic::body::Body>, http::Response<tonic::body::Body>, BoxError>;
+    BoxCloneSyncService<http::Request<tonic::body::Body>, http::Response<tonic::body::Body>, Unreached>;
 
 /// Knows the way to every service. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -58,7 +72,7 @@ impl Rpc {
     pub fn to(&self, service: &str) -> Channel {
         match self.remote.get(service) {
             Some(channel) => {
-                BoxCloneSyncService::new(tower::ServiceBuilder::new().map_err(BoxError::from).service(channel.clone()))
+                BoxCloneSyncService::new(tower::ServiceBuilder::new().map_err(|cause: tonic::transport::Error| Unreached(cause.into())).service(channel.clone()))
             }
             None => BoxCloneSyncService::new(self.local.clone()),
         }

@@ -8,7 +8,7 @@ use tonic::body::Body;
 use tonic::service::Routes;
 use tower::Service;
 
-use super::BoxError;
+use super::Unreached;
 use super::stack::Stack;
 
 /// Late-bound routes: clients are made before all services exist. Cheap to clone.
@@ -32,10 +32,10 @@ impl std::fmt::Debug for Switchboard {
 
 impl Service<http::Request<Body>> for Switchboard {
     type Response = http::Response<Body>;
-    type Error = BoxError;
-    type Future = BoxFuture<'static, Result<Self::Response, BoxError>>;
+    type Error = Unreached;
+    type Future = BoxFuture<'static, Result<Self::Response, Unreached>>;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Unreached>> {
         Poll::Ready(Ok(()))
     }
 
@@ -43,7 +43,7 @@ impl Service<http::Request<Body>> for Switchboard {
         let routes = self.routes.get().cloned();
         Box::pin(async move {
             match routes {
-                Some(mut routes) => Ok(routes.call(request).await?),
+                Some(mut routes) => routes.call(request).await.map_err(|never| match never {}),
                 None => Ok(tonic::Status::unavailable("the service is starting").into_http()),
             }
         })

@@ -1,0 +1,179 @@
+//! Effects happen once: through crashes of the relay, repeated records, refused batches and poison events.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bus::embedded::{EmbeddedLog, Options};
+use bus::{Log, Record, Stream};
+use kernel::{Activity, Clock, Error, Kind, Result, Secret, Workspace};
+use prost::Message as _;
+use sea_orm::{ConnectionTrait, EntityTrait as _, Schema, Set};
+use store::{Consumer, Database, DatabaseConfig, Delivery, Handler, Relay, StoreResult as _, Unit, dead_letter};
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+use wire::event::Event;
+
+mod seen {
+    //! Ids of applied events, without a key: doubled effects would show.
+
+    use sea_orm::entity::prelude::*;
+
+    #[sea_orm::model]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "seen")]
+    pub(crate) struct Model {
+        #[sea_orm(primary_key)]
+        pub(crate) n: i64,
+        pub(crate) event: String,
+    }
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Notes every event, answers each with a fact, and fails as told.
+#[derive(Debug, Default)]
+struct Notes {
+    trouble: AtomicBool,
+}
+
+impl Handler for Notes {
+    async fn apply(&self, unit: &mut Unit, batch: &[Delivery]) -> Result<()> {
+        for delivery in batch {
+            let row = seen::ActiveModel { event: Set(delivery.event.id.clone()), ..Default::default() };
+            seen::Entity::insert(row).exec_without_returning(unit.db()).await.db()?;
+            if delivery.event.name == "poison" {
+                return Err(Error::invalid("event", "is poison"));
+            }
+            if self.trouble.swap(false, Ordering::SeqCst) {
+                return Err(Error::unavailable("a passing trouble"));
+            }
+            if delivery.event.name != "fact" {
+                let fact = Event { id: format!("of {}", delivery.event.id), name: "fact".to_owned(), ..Event::default() };
+                unit.publish(&delivery.workspace, &fact);
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Bench {
+    folder: TempDir,
+    log: Arc<EmbeddedLog>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let log = EmbeddedLog::open(&folder.path().join("log"), Options { clock: Clock::system(), ..Options::default() });
+        Self { folder, log: log.unwrap() }
+    }
+
+    async fn database(&self) -> Database {
+        let url = Secret::new(format!("sqlite:{}", self.folder.path().join("test.db").display()));
+        let db = Database::open(&DatabaseConfig { url, connections: 2 }, Vec::new()).await.unwrap();
+        let unit = db.begin().await.unwrap();
+        let backend = unit.db().get_database_backend();
+        let table = Schema::new(backend).create_table_from_entity(seen::Entity).if_not_exists().to_owned();
+        unit.db().execute(&table).await.unwrap();
+        unit.commit().await.unwrap();
+        db
+    }
+
+    /// Runs the relay and a consumer of the events stream until everything has settled, then stops them anywhere.
+    async fn run(&self, db: &Database, handler: Notes) {
+        let (mut tasks, activity) = (JoinSet::new(), Activity::default());
+        let relay =
+            Relay { db: db.clone(), log: self.log.clone(), producer: "notes".into(), activity: activity.clone() };
+        tasks.spawn(relay.run());
+        let consumer = Consumer {
+            db: db.clone(),
+            log: self.log.clone(),
+            stream: Stream::Events,
+            service: "notes",
+            handler: Arc::new(handler),
+            batch: 7,
+            activity: activity.clone(),
+        };
+        let applied = consumer.applied();
+        tasks.spawn(consumer.run(applied));
+        tokio::task::yield_now().await;
+        activity.settled().await;
+    }
+
+    async fn append(&self, sequence: u64, events: &[(&str, &str)]) {
+        let record = |(n, (id, name)): (u64, &(&str, &str))| Record {
+            workspace: Workspace::new("demo"),
+            key: "k".into(),
+            producer: "outside".into(),
+            sequence: n,
+            payload: Event { id: (*id).to_owned(), name: (*name).to_owned(), ..Event::default() }.encode_to_vec().into(),
+        };
+        self.log.append(Stream::Events, (sequence..).zip(events).map(record).collect()).await.unwrap();
+    }
+}
+
+async fn seen(db: &Database) -> Vec<String> {
+    let mut ids: Vec<String> =
+        seen::Entity::find().all(db.read()).await.unwrap().into_iter().map(|row| row.event).collect();
+    ids.sort();
+    ids
+}
+
+#[tokio::test]
+async fn repeated_records_are_applied_once_and_facts_published_once() {
+    let bench = Bench::new();
+    let db = bench.database().await;
+    bench.append(10, &[("a", "x"), ("b", "x")]).await;
+    // A relay that crashed after appending appends again, some of it with news behind.
+    bench.append(10, &[("a", "x"), ("b", "x"), ("c", "x")]).await;
+    bench.append(11, &[("b", "x")]).await;
+    bench.run(&db, Notes::default()).await;
+    let wanted = ["a", "b", "c", "of a", "of b", "of c"];
+    assert_eq!(seen(&db).await, wanted);
+    // A new process on the same database: nothing is applied again, and what it left in the outbox is known.
+    drop(db);
+    let db = bench.database().await;
+    bench.run(&db, Notes::default()).await;
+    assert_eq!(seen(&db).await, wanted);
+}
+
+#[tokio::test]
+async fn passing_trouble_is_tried_again_without_leaving_half_a_batch() {
+    let bench = Bench::new();
+    let db = bench.database().await;
+    bench.append(1, &[("a", "fact"), ("b", "fact"), ("c", "fact")]).await;
+    bench.run(&db, Notes { trouble: AtomicBool::new(true) }).await;
+    assert_eq!(seen(&db).await, ["a", "b", "c"]);
+}
+
+#[tokio::test]
+async fn a_poison_event_is_set_aside_and_the_others_go_on() {
+    let bench = Bench::new();
+    let db = bench.database().await;
+    bench.append(1, &[("a", "fact"), ("b", "poison"), ("c", "fact")]).await;
+    bench.run(&db, Notes::default()).await;
+    assert_eq!(seen(&db).await, ["a", "c"]);
+    let letters = dead_letter::row::Entity::find().all(db.read()).await.unwrap();
+    assert_eq!(letters.len(), 1);
+    assert_eq!((letters[0].reason.as_str(), letters[0].position), ("INVALID_ARGUMENT", 1));
+}
+
+#[tokio::test]
+async fn a_unit_that_is_not_committed_leaves_nothing() {
+    let bench = Bench::new();
+    let db = bench.database().await;
+    let mut unit = db.begin().await.unwrap();
+    unit.publish(&Workspace::new("demo"), &Event { id: "lost".to_owned(), ..Event::default() });
+    let row = seen::ActiveModel { event: Set("lost".to_owned()), ..Default::default() };
+    seen::Entity::insert(row).exec_without_returning(unit.db()).await.unwrap();
+    drop(unit);
+    bench.run(&db, Notes::default()).await;
+    assert!(seen(&db).await.is_empty());
+    assert_eq!(bench.log.end(Stream::Events, 0), 0);
+}
+
+#[tokio::test]
+async fn a_database_of_unknown_kind_is_refused() {
+    let config = DatabaseConfig { url: Secret::new("mysql://x"), connections: 1 };
+    assert_eq!(Database::open(&config, Vec::new()).await.unwrap_err().kind, Kind::Precondition);
+}
