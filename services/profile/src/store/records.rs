@@ -1,5 +1,7 @@
 //! Records: owners, attributes, when they were seen.
 
+use std::collections::{BTreeMap, HashMap};
+
 use kernel::{Result, Workspace};
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _, ExprTrait as _, Order};
@@ -144,19 +146,26 @@ async fn upsert(
     Ok(())
 }
 
-/// Notes one more visible change of each.
-pub(crate) async fn bump(db: &impl ConnectionTrait, workspace: &Workspace, ids: &[Uuid]) -> Result<()> {
-    let mut sorted = ids.to_vec();
-    sorted.sort_unstable();
-    sorted.dedup();
-    for chunk in sorted.chunks(CHUNK) {
-        Entity::update_many()
-            .col_expr(Column::Version, Expr::col(Column::Version).add(1))
-            .filter(Column::Workspace.eq(workspace.as_str()))
-            .filter(Column::RecordId.is_in(chunk.iter().copied()))
-            .exec(db)
-            .await
-            .db()?;
+/// Notes visible changes: one for each mention of a record.
+pub(crate) async fn bump(db: &impl ConnectionTrait, workspace: &Workspace, changed: &[Uuid]) -> Result<()> {
+    let mut times: HashMap<Uuid, i64> = HashMap::new();
+    for id in changed {
+        *times.entry(*id).or_default() += 1;
+    }
+    let mut alike: BTreeMap<i64, Vec<Uuid>> = BTreeMap::new();
+    for (id, times) in times {
+        alike.entry(times).or_default().push(id);
+    }
+    for (times, ids) in alike {
+        for chunk in ids.chunks(CHUNK) {
+            Entity::update_many()
+                .col_expr(Column::Version, Expr::col(Column::Version).add(times))
+                .filter(Column::Workspace.eq(workspace.as_str()))
+                .filter(Column::RecordId.is_in(chunk.iter().copied()))
+                .exec(db)
+                .await
+                .db()?;
+        }
     }
     Ok(())
 }
