@@ -108,6 +108,8 @@ pub(super) async fn delete_tag(
     }
     let deleted = Model { state: DELETED.to_owned(), sweeping: true, ..old };
     replace(shared, caller, &deleted).await?;
+    // The job goes on if this call is cut off.
+    shared.sweep.ring();
     sweep::all(shared, &deleted).await?;
     Ok(DeleteTagResponse {})
 }

@@ -30,9 +30,7 @@ pub(crate) async fn all(shared: &Shared, tag: &Model) -> Result<()> {
 async fn step(shared: &Shared, tag: &Model) -> Result<bool> {
     let workspace = Workspace::new(tag.workspace.as_str());
     let mut unit = shared.db.begin().await?;
-    let Some(tag) = tags::find(unit.db(), &workspace, &tag.key).await?.filter(|tag| tag.sweeping) else {
-        return Ok(true);
-    };
+    let Some(tag) = tags::find_to_sweep(unit.db(), &workspace, &tag.key).await? else { return Ok(true) };
     let by_rule = (tag.state != DELETED).then_some(tag.condition.is_empty());
     let rows = assignments::of_tag(unit.db(), &tag.workspace, &tag.key, by_rule).await?;
     let last = rows.is_empty();

@@ -22,6 +22,16 @@ pub(crate) async fn find(
     Entity::find_by_id((workspace.to_string(), key.to_owned())).one(db).await.db()
 }
 
+/// The same, and nobody else sweeps it until this unit of work ends.
+pub(crate) async fn find_to_sweep(
+    db: &impl ConnectionTrait,
+    workspace: &Workspace,
+    key: &str,
+) -> Result<Option<Model>> {
+    let query = Entity::find_by_id((workspace.to_string(), key.to_owned())).filter(Column::Sweeping.eq(true));
+    query.lock_exclusive().one(db).await.db()
+}
+
 /// Every definition of a workspace, whatever its state.
 pub(crate) async fn all(db: &impl ConnectionTrait, workspace: &Workspace) -> Result<Tags> {
     let rows = Entity::find().filter(Column::Workspace.eq(workspace.as_str())).all(db).await.db()?;

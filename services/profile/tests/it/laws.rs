@@ -87,7 +87,7 @@ async fn outcome(facts: &[Fact], moving: bool) -> (Vec<Profile>, Vec<Vec<String>
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
 
     #[test]
     fn a_split_restores_what_never_was_merged(facts in prop::collection::vec(fact(), 1..40)) {

@@ -4,6 +4,7 @@ mod fakes;
 mod laws;
 mod listing;
 mod profile;
+mod real_identity;
 mod tags;
 mod timeline;
 mod world;
