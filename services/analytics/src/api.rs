@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use chassis::{Context, rpc};
 use kernel::{Clock, Error, Kind, Result, Workspaces};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 use wire::analytics::analytics_service_server::{AnalyticsService, AnalyticsServiceServer};
@@ -43,10 +43,11 @@ impl Api {
             .max_encoding_message_size(rpc::MAX_MESSAGE_BYTES)
     }
 
-    /// Waits for a free place among the queries, which bounds memory and threads.
-    async fn place(&self) -> Result<SemaphorePermit<'_>> {
+    /// Waits for a free place among the queries, which bounds memory and threads. The query keeps it to its end, also
+    /// when the caller has gone.
+    async fn place(&self) -> Result<OwnedSemaphorePermit> {
         let closed = |_| Error::new(Kind::Unavailable, "STOPPING", "the service stops");
-        self.queries.acquire().await.map_err(closed)
+        self.queries.clone().acquire_owned().await.map_err(closed)
     }
 }
 

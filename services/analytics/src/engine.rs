@@ -115,7 +115,7 @@ impl Engine {
             let placements = registered.placements.get(workspace).map(Vec::as_slice).unwrap_or_default();
             engine
                 .tenant(workspace)
-                .restore(placements, segments.get(workspace).cloned().unwrap_or_default());
+                .restore(placements, segments.get(workspace).cloned().unwrap_or_default())?;
         }
         Ok(engine)
     }

@@ -9,6 +9,7 @@ use bus::{Log, Stream};
 use chassis::{Alarm, Context};
 use futures::future::select_all;
 use kernel::{Error, Result, Time};
+use store::Delivery;
 use store::position::Position;
 use tokio::sync::watch;
 
@@ -17,6 +18,8 @@ use crate::{events, store as register};
 
 /// Pause after a passing failure.
 const PAUSE: Duration = Duration::from_millis(200);
+/// Refused events in memory at which they are set aside.
+const MAX_REFUSED: usize = 1_000;
 
 /// How far the log has been read. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -59,6 +62,15 @@ impl Progress {
     }
 }
 
+/// What was read since the last flush, besides what the engine holds.
+#[derive(Debug)]
+struct Read {
+    /// By partition.
+    positions: Vec<Position>,
+    /// Events that the engine would not take.
+    refused: Vec<(Delivery, Error)>,
+}
+
 /// The loop.
 #[derive(Debug)]
 pub(crate) struct Reader {
@@ -78,11 +90,11 @@ impl Reader {
     pub(crate) async fn run(self) {
         let (progress, clock) = (self.progress.clone(), self.cx.clock.clone());
         self.cx.activity.register("analytics events", move || progress.is_idle(clock.now()));
-        let mut positions = self.load().await;
+        let mut read = Read { positions: self.load().await, refused: Vec::new() };
         loop {
-            match self.round(&mut positions).await {
+            match self.round(&mut read).await {
                 Ok(true) => {}
-                Ok(false) => self.rest(&positions).await,
+                Ok(false) => self.rest(&read.positions).await,
                 Err(error) => {
                     tracing::warn!(error = %chassis::status::chain(&error), "events could not be read or flushed; trying again");
                     tokio::time::sleep(PAUSE).await;
@@ -106,26 +118,45 @@ impl Reader {
     }
 
     /// One batch of each partition, and a flush when it is time; says whether there was anything to do.
-    async fn round(&self, positions: &mut [Position]) -> Result<bool> {
+    async fn round(&self, read: &mut Read) -> Result<bool> {
         let mut worked = false;
-        for (partition, position) in (0..).zip(positions.iter_mut()) {
-            worked |= self.read(partition, position).await?;
+        for (partition, position) in (0..).zip(read.positions.iter_mut()) {
+            worked |= self.read(partition, position, &mut read.refused).await?;
             self.progress.note(partition, position.next);
         }
-        if self.engine.wants_flush() || self.flush_at() <= self.cx.clock.now() {
-            self.flush(positions).await?;
+        let full = self.engine.wants_flush() || read.refused.len() >= MAX_REFUSED;
+        if full || self.flush_at() <= self.cx.clock.now() {
+            self.flush(read).await?;
             worked = true;
         }
         Ok(worked)
     }
 
-    async fn read(&self, partition: u32, position: &mut Position) -> Result<bool> {
+    async fn read(
+        &self,
+        partition: u32,
+        position: &mut Position,
+        refused: &mut Vec<(Delivery, Error)>,
+    ) -> Result<bool> {
         let entries = self.cx.log.read(Stream::Events, partition, position.next, self.batch).await?;
         for entry in &entries {
-            if position.pass(entry)
-                && let Err(error) = events::take(&self.engine, partition, entry)
-            {
-                tracing::error!(partition, position = entry.position, reason = error.reason, %error, "an event was left out");
+            if !position.pass(entry) {
+                continue;
+            }
+            match events::decode(partition, entry) {
+                Ok(delivery) => {
+                    if let Err(error) = events::take(&self.engine, &delivery, entry.record.payload.clone()) {
+                        refused.push((delivery, error));
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(
+                        partition,
+                        position = entry.position,
+                        reason = error.reason,
+                        "an entry was left out"
+                    );
+                }
             }
         }
         if !entries.is_empty() && self.flush_at() == Time::MAX {
@@ -145,15 +176,17 @@ impl Reader {
         }
     }
 
-    async fn flush(&self, positions: &[Position]) -> Result<()> {
+    async fn flush(&self, read: &mut Read) -> Result<()> {
         let flush = blocking(&self.engine, |engine| engine.prepare()).await?;
-        if let Err(error) = register::register_flush(&self.cx.db, &flush, positions).await
+        if let Err(error) =
+            register::register_flush(&self.cx.db, &flush, &read.positions, &read.refused).await
             && !self.registered_after_all(&flush).await
         {
             self.engine.discard(&flush);
             return Err(error);
         }
         blocking(&self.engine, move |engine| engine.install(&flush)).await?;
+        read.refused.clear();
         self.compaction.ring();
         self.set_flush_at(Time::MAX);
         Ok(())

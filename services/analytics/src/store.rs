@@ -4,11 +4,11 @@ pub(crate) mod migration;
 mod row;
 
 use bus::Stream;
-use kernel::{CustomerId, RecordId, Result, Time, Workspace};
+use kernel::{CustomerId, Error, RecordId, Result, Time, Workspace};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _, QueryOrder as _, Set};
 use store::position::Position;
-use store::{Database, StoreResult as _};
+use store::{Database, Delivery, StoreResult as _, dead_letter};
 
 use crate::engine::compact::Compacted;
 use crate::engine::people::Placement;
@@ -45,9 +45,17 @@ pub(crate) async fn load(db: &Database) -> Result<Registered> {
     Ok(registered)
 }
 
-/// Registers a flush and the place in the log it leads to.
-pub(crate) async fn register_flush(db: &Database, flush: &Flush, positions: &[Position]) -> Result<()> {
+/// Registers a flush and the place in the log it leads to, and sets aside what was refused on the way.
+pub(crate) async fn register_flush(
+    db: &Database,
+    flush: &Flush,
+    positions: &[Position],
+    refused: &[(Delivery, Error)],
+) -> Result<()> {
     let unit = db.begin().await?;
+    for (delivery, error) in refused {
+        dead_letter::set_aside(unit.db(), Stream::Events, delivery, error).await?;
+    }
     add_segments(unit.db(), &flush.segments).await?;
     for (workspace, placements) in &flush.placements {
         for chunk in placements.chunks(CHUNK) {

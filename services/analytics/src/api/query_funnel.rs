@@ -19,8 +19,12 @@ impl Api {
         message: QueryFunnelRequest,
     ) -> Result<QueryFunnelResponse> {
         let query = self.read_funnel(&message)?;
-        let _place = self.place().await?;
-        let funnel = blocking(&self.engine, move |engine| engine.funnel(&caller.workspace, &query)).await?;
+        let place = self.place().await?;
+        let funnel = blocking(&self.engine, move |engine| {
+            let _held = place;
+            engine.funnel(&caller.workspace, &query)
+        })
+        .await?;
         let names: Vec<&str> = message.steps.iter().map(|step| step.event.as_str()).collect();
         let group = |(key, steps)| Group { key, steps: to_wire(&names, steps) };
         Ok(QueryFunnelResponse {

@@ -17,8 +17,12 @@ impl Api {
         message: QueryTrendRequest,
     ) -> Result<QueryTrendResponse> {
         let query = self.read_trend(&caller.workspace, &message)?;
-        let _place = self.place().await?;
-        let series = blocking(&self.engine, move |engine| engine.trend(&caller.workspace, &query)).await?;
+        let place = self.place().await?;
+        let series = blocking(&self.engine, move |engine| {
+            let _held = place;
+            engine.trend(&caller.workspace, &query)
+        })
+        .await?;
         Ok(QueryTrendResponse { series: series.into_iter().map(to_wire).collect() })
     }
 
@@ -33,7 +37,10 @@ impl Api {
             event: message.event.clone(),
             filter: fields.filter("filter", &message.filter),
             measure,
-            property: format!("properties.{}", message.property.trim_start_matches("properties.")),
+            property: format!(
+                "properties.{}",
+                message.property.strip_prefix("properties.").unwrap_or(&message.property)
+            ),
             interval: interval(&mut fields, message.interval),
             breakdown: fields.breakdown(&message.breakdown),
             from,

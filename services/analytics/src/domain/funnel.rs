@@ -4,7 +4,7 @@
 //! in the order of the set of steps they satisfy (step 1 first), then of their breakdown value. Only hits in
 //! `[from, to + window]` are looked at, and a chain must start in `[from, to)`.
 //!
-//! * **Ordered** (ClickHouse's `windowFunnel` without a mode): a chain is a sequence of different hits, the i-th
+//! * **Ordered** (`ClickHouse`'s `windowFunnel` without a mode): a chain is a sequence of different hits, the i-th
 //!   satisfying step i, anything in between, the last at most `window` after the first. The depth is the length of
 //!   the longest chain.
 //! * **Strict**: the same, and the chain's hits follow each other directly in the list of hits: an event that

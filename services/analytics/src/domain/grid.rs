@@ -44,21 +44,17 @@ impl Grid {
             return Err(Error::invalid("to", "must lie behind `from`"));
         }
         let mut starts = vec![start(interval, from, zone)?];
-        while interval != Interval::Whole {
-            let last = starts.last().copied().unwrap_or(from.0);
-            let next = next(interval, Time(last), zone)?;
-            if next >= to.0 {
-                break;
-            }
+        let mut following = next(interval, Time(starts[0]), zone)?;
+        while following < to.0 {
             if starts.len() >= MAX_POINTS {
                 return Err(Error::invalid(
                     "interval",
                     format!("more than {MAX_POINTS} points; take a longer interval or a shorter range"),
                 ));
             }
-            starts.push(next);
+            starts.push(following);
+            following = next(interval, Time(following), zone)?;
         }
-        #[expect(clippy::cast_precision_loss, reason = "only a guess is made with it")]
         let density = starts.len() as f64 / (to.0 - starts[0]).max(1) as f64;
         Ok(Self { from: from.0, to: to.0, starts, density })
     }
@@ -80,12 +76,6 @@ impl Grid {
             return None;
         }
         // A guess by the average length is at most a step or two off, also across months and clock changes.
-        #[expect(
-            clippy::cast_precision_loss,
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a guess"
-        )]
         let guess = ((time - self.starts[0]) as f64 * self.density) as usize;
         let mut at = guess.min(self.starts.len() - 1);
         while self.starts[at] > time {

@@ -5,7 +5,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use kernel::{CustomerId, RecordId, Time};
+use kernel::{CustomerId, Error, RecordId, Result, Time};
 use uuid::Uuid;
 
 use crate::domain::Bits;
@@ -51,16 +51,24 @@ pub(crate) struct Grouping {
 }
 
 impl People {
-    /// As kept in the database; numbers must be complete from 0.
-    pub(crate) fn restore(&mut self, placements: &[Placement]) {
+    /// As kept in the database, in the order of the numbers.
+    ///
+    /// # Errors
+    /// When numbers are missing: segments would mean other records by theirs.
+    pub(crate) fn restore(&mut self, placements: &[Placement]) -> Result<()> {
         for place in placements {
             let number = self.number(place.record, place.customer);
-            debug_assert_eq!(number, place.number, "numbers are given in order");
+            if number != place.number {
+                return Err(Error::internal(format!(
+                    "record {number} is missing in the table `record`; restore the database from a backup"
+                )));
+            }
             if let Some(moved) = self.moved.get_mut(number as usize) {
                 *moved = place.moved;
             }
         }
         self.unsaved.clear();
+        Ok(())
     }
 
     /// The record's number. A record seen for the first time belongs to `customer`; one known stays where it is, for
@@ -218,7 +226,8 @@ mod tests {
         people.saved(&saved);
         assert!(people.unsaved().is_empty(), "an older move changes nothing");
         let mut again = People::default();
-        again.restore(&saved);
+        assert!(People::default().restore(&saved[1..]).is_err());
+        again.restore(&saved).unwrap();
         assert!(again.unsaved().is_empty());
         assert_eq!(again.grouping().groups, vec![vec![0, 1]]);
         again.place(RecordId(id(2)), CustomerId(id(12)), Time(4));

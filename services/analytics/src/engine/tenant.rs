@@ -48,10 +48,10 @@ impl State {
 }
 
 impl Tenant {
-    pub(crate) fn restore(&self, placements: &[Placement], segments: Vec<Arc<Segment>>) {
+    pub(crate) fn restore(&self, placements: &[Placement], segments: Vec<Arc<Segment>>) -> Result<()> {
         let mut state = self.lock();
-        state.people.restore(placements);
         state.segments = segments;
+        state.people.restore(placements)
     }
 
     /// Takes an event in; says how many now wait for a flush.

@@ -24,18 +24,18 @@ fn tables() -> [TableCreateStatement; 2] {
         .table("segment")
         .col(ColumnDef::new("workspace").string().not_null())
         .col(ColumnDef::new("file").string().not_null())
-        .col(&mut number("rows"))
-        .col(&mut number("first_time"))
-        .col(&mut number("last_time"))
+        .col(number("rows"))
+        .col(number("first_time"))
+        .col(number("last_time"))
         .primary_key(Index::create().col("workspace").col("file"))
         .to_owned();
     let record = Table::create()
         .table("record")
         .col(ColumnDef::new("workspace").string().not_null())
-        .col(&mut number("number"))
+        .col(number("number"))
         .col(ColumnDef::new("record_id").uuid().not_null())
         .col(ColumnDef::new("customer_id").uuid().not_null())
-        .col(&mut number("moved_at"))
+        .col(number("moved_at"))
         .primary_key(Index::create().col("workspace").col("number"))
         .to_owned();
     [segment, record]

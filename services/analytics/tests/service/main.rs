@@ -1,4 +1,5 @@
 //! The service through its real gRPC interface.
+#![expect(clippy::unwrap_used, reason = "helpers of tests, where a failure is a failed test")]
 
 mod funnel;
 mod restart;

@@ -62,4 +62,9 @@ async fn what_is_no_event_is_left_out_and_the_rest_goes_on() {
     let strange = event(1, "customer.merged", 1, json!({"records": "全部"}));
     play(&stage, 1, &[nobody, strange, event(1, "product_viewed", 2, json!({}))]).await;
     assert_eq!(count(&stage).await, 1.0);
+    // With the flush, what was refused is set aside and not refused again.
+    stage.advance(Duration::from_secs(11 * 60)).await;
+    let stage = stage.reopen(assembly(&[])).await.unwrap();
+    stage.settled().await;
+    assert_eq!(count(&stage).await, 1.0);
 }

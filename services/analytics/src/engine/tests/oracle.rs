@@ -19,7 +19,7 @@ impl Oracle {
             Happening::Event(event) => {
                 let position = self.events.len() as u64;
                 self.owner.entry(event.record_id.clone()).or_insert((event.customer_id.clone(), Time::MIN));
-                self.events.push((event.clone(), (position % 3) as u32, position));
+                self.events.push((Event::clone(event), (position % 3) as u32, position));
             }
             Happening::Moved(record, customer, at) => {
                 let owner = self.owner.entry(record.to_string()).or_insert((customer.to_string(), Time::MIN));

@@ -37,7 +37,7 @@ fn sum(path: &str) -> TrendQuery {
 #[test]
 fn a_segment_that_was_not_registered_counts_for_nothing() {
     let mut rig = Rig::new();
-    rig.happen(&Happening::Event(event(1, 1, [("total".to_owned(), 5.0)])));
+    rig.happen(&Happening::Event(Box::new(event(1, 1, [("total".to_owned(), 5.0)]))));
     // Written, and then the process dies before the transaction.
     let lost = rig.engine.prepare().unwrap();
     assert_eq!((lost.segments.len(), rig.files()), (1, 1));
@@ -58,10 +58,10 @@ fn a_segment_that_was_not_registered_counts_for_nothing() {
 fn properties_beyond_the_columns_are_found_all_the_same() {
     let mut rig = Rig::new();
     let many = || (0..MAX_PATHS + 50).map(|n| (format!("p{n:03}"), n as f64));
-    rig.happen(&Happening::Event(event(1, 1, many())));
-    rig.happen(&Happening::Event(event(2, 2, [("p000".to_owned(), 7.0)])));
+    rig.happen(&Happening::Event(Box::new(event(1, 1, many()))));
+    rig.happen(&Happening::Event(Box::new(event(2, 2, [("p000".to_owned(), 7.0)]))));
     rig.flush();
-    rig.happen(&Happening::Event(event(1, 3, [("p249".to_owned(), 1.0)])));
+    rig.happen(&Happening::Event(Box::new(event(1, 3, [("p249".to_owned(), 1.0)]))));
     rig.flush();
     for _ in 0..2 {
         for (path, total) in [("properties.p000", 7.0), ("properties.p249", 250.0), ("properties.none", 0.0)]
@@ -76,7 +76,7 @@ fn properties_beyond_the_columns_are_found_all_the_same() {
 #[test]
 fn workspaces_do_not_see_each_other() {
     let mut rig = Rig::new();
-    rig.happen(&Happening::Event(event(1, 1, [("total".to_owned(), 5.0)])));
+    rig.happen(&Happening::Event(Box::new(event(1, 1, [("total".to_owned(), 5.0)]))));
     let other = Workspace::new("other");
     let theirs = event(1, 1, [("total".to_owned(), 9.0)]);
     rig.engine.append(&other, &theirs, (0, 7), theirs.encode_to_vec().into()).unwrap();
