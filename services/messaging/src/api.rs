@@ -6,9 +6,12 @@ mod messages;
 mod send;
 mod templates;
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
-use chassis::{Context, rpc};
+use chassis::rpc::{self, Rpc};
+use chassis::Context;
+use kernel::{Clock, Ids, Workspace};
+use store::Database;
 use tonic::{Request, Response, Status};
 use wire::messaging::messaging_service_server::MessagingService;
 use wire::messaging::*;
@@ -16,12 +19,31 @@ use wire::messaging::*;
 use crate::jobs::Dispatcher;
 use crate::provider::Surroundings;
 
-/// The service's face.
+/// The service's face. It holds neither the log nor anything that does: the ways to other services lead back to it, and
+/// the log must close with the process.
 #[derive(Clone)]
 pub(crate) struct Api {
-    pub(crate) cx: Context,
-    pub(crate) dispatcher: Arc<Dispatcher>,
-    pub(crate) around: Surroundings,
+    db: Database,
+    clock: Clock,
+    ids: Ids,
+    rpc: Rpc,
+    dispatcher: Weak<Dispatcher>,
+    around: Surroundings,
+}
+
+impl Api {
+    /// The face of a service in `cx`.
+    pub(crate) fn new(cx: &Context, dispatcher: &Arc<Dispatcher>, around: Surroundings) -> Self {
+        let (db, clock, ids, rpc) = (cx.db.clone(), cx.clock.clone(), cx.ids.clone(), cx.rpc.clone());
+        Self { db, clock, ids, rpc, dispatcher: Arc::downgrade(dispatcher), around }
+    }
+
+    /// There may be something to do on a channel. While the process stops nobody hears; it is kept for the next one.
+    fn ring(&self, workspace: &Workspace, channel: &str) {
+        if let Some(dispatcher) = self.dispatcher.upgrade() {
+            dispatcher.ring(workspace, channel);
+        }
+    }
 }
 
 /// Every RPC is `do_<its name>` of [`Api`].

@@ -10,13 +10,13 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use chassis::{Alarm, Context};
-use kernel::{Result, Workspace};
+use kernel::{Result, Time, Workspace};
 use store::Applied;
 
 use crate::config::Knobs;
 use crate::domain::reply_window::Limits;
 use crate::provider::Surroundings;
-use crate::store::messages;
+use crate::store::{channels, messages};
 use worker::Worker;
 
 /// Knows the workers and wakes them.
@@ -62,16 +62,24 @@ impl Dispatcher {
         }))
     }
 
-    /// Settles what a process that died was sending, and wakes a worker for every channel on which something waits.
+    /// Settles what a process that died was sending; before any worker starts.
     ///
     /// # Errors
     /// What the database says.
-    pub(crate) async fn resume(&self) -> Result<()> {
-        recover::recover(&self.cx).await?;
-        for (workspace, channel) in messages::waiting_channels(self.cx.db.read()).await? {
+    pub(crate) async fn recover(&self) -> Result<()> {
+        recover::recover(&self.cx).await
+    }
+
+    /// Starts a worker for every channel and for everything that waits.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub(crate) async fn start_workers(&self) -> Result<Option<Time>> {
+        let waiting = messages::waiting_channels(self.cx.db.read()).await?;
+        for (workspace, channel) in channels::keys(self.cx.db.read()).await?.into_iter().chain(waiting) {
             self.ring(&Workspace::new(workspace), &channel);
         }
-        Ok(())
+        Ok(None)
     }
 
     /// There may be something to do on a channel.

@@ -15,7 +15,7 @@ mod provider;
 mod store;
 
 use bus::Stream;
-use chassis::{Context, Parts, Service, rpc};
+use chassis::{Alarm, Context, Parts, Service, rpc};
 use kernel::Result;
 use sea_orm_migration::MigrationTrait;
 use wire::messaging::messaging_service_server::MessagingServiceServer;
@@ -52,9 +52,13 @@ impl Service for Messaging {
         };
         let applied = cx.consume(Stream::Events, events::Events::new(), EVENTS);
         let dispatcher = Dispatcher::new(cx.clone(), knobs, around.clone(), applied)?;
-        dispatcher.resume().await?;
-        let server = MessagingServiceServer::new(Api { cx, dispatcher, around })
+        dispatcher.recover().await?;
+        let server = MessagingServiceServer::new(Api::new(&cx, &dispatcher, around))
             .max_decoding_message_size(rpc::MAX_MESSAGE_BYTES);
+        cx.job("dispatch", Alarm::default(), move || {
+            let dispatcher = dispatcher.clone();
+            async move { dispatcher.start_workers().await }
+        });
         Ok(Parts::default().grpc(|routes| {
             routes.add_service(server);
         }))

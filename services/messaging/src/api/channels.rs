@@ -2,7 +2,7 @@
 
 use chassis::{Caller, values};
 use kernel::page::Page;
-use kernel::{Error, Result, Workspace};
+use kernel::{Error, Result};
 use serde_json::Map;
 use wire::messaging as pb;
 
@@ -20,7 +20,7 @@ impl Api {
         let given = request.channel.ok_or_else(|| Error::invalid("channel", "is required"))?;
         let kind = convert::kind(given.kind)?
             .ok_or_else(|| Error::invalid("channel.kind", "write smtp, webhook, wechat_oa or sandbox"))?;
-        let now = self.cx.clock.now();
+        let now = self.clock.now();
         let mut channel = Channel {
             key: given.key,
             name: given.name,
@@ -33,9 +33,10 @@ impl Api {
         };
         channel.set(given.settings.map(values::from_struct).unwrap_or_default());
         channel.validate()?;
-        let unit = self.cx.db.begin().await?;
+        let unit = self.db.begin().await?;
         channels::insert(unit.db(), &caller.workspace, &channel).await?;
         unit.commit().await?;
+        self.ring(&caller.workspace, &channel.key);
         Ok(pb::CreateChannelResponse { channel: Some(convert::channel(channel)) })
     }
 
@@ -44,7 +45,7 @@ impl Api {
         caller: Caller,
         request: pb::GetChannelRequest,
     ) -> Result<pb::GetChannelResponse> {
-        let channel = channels::get(self.cx.db.read(), &caller.workspace, &request.key).await?;
+        let channel = channels::get(self.db.read(), &caller.workspace, &request.key).await?;
         Ok(pb::GetChannelResponse { channel: Some(convert::channel(channel)) })
     }
 
@@ -54,7 +55,7 @@ impl Api {
         request: pb::ListChannelsRequest,
     ) -> Result<pb::ListChannelsResponse> {
         let page = Page::read(request.page_size, &request.page_token)?;
-        let mut found = channels::list(self.cx.db.read(), &caller.workspace, &page).await?;
+        let mut found = channels::list(self.db.read(), &caller.workspace, &page).await?;
         let next_page_token = page.cut(&mut found, |channel| channel.key.clone());
         Ok(pb::ListChannelsResponse {
             channels: found.into_iter().map(convert::channel).collect(),
@@ -68,7 +69,7 @@ impl Api {
         request: pb::UpdateChannelRequest,
     ) -> Result<pb::UpdateChannelResponse> {
         let given = request.channel.ok_or_else(|| Error::invalid("channel", "is required"))?;
-        let unit = self.cx.db.begin().await?;
+        let unit = self.db.begin().await?;
         let mut channel = channels::get(unit.db(), &caller.workspace, &given.key).await?;
         if convert::kind(given.kind)?.is_some_and(|kind| kind != channel.kind) {
             return Err(Error::invalid(
@@ -78,12 +79,12 @@ impl Api {
         }
         channel.name = given.name;
         channel.rate = given.limits.unwrap_or_default().rate;
-        channel.updated = self.cx.clock.now();
+        channel.updated = self.clock.now();
         channel.set(given.settings.map(values::from_struct).unwrap_or_default());
         channel.validate()?;
         channels::update(unit.db(), &caller.workspace, &channel).await?;
         unit.commit().await?;
-        self.dispatcher.ring(&caller.workspace, &channel.key);
+        self.ring(&caller.workspace, &channel.key);
         Ok(pb::UpdateChannelResponse { channel: Some(convert::channel(channel)) })
     }
 
@@ -93,12 +94,12 @@ impl Api {
         caller: Caller,
         request: pb::DeleteChannelRequest,
     ) -> Result<pb::DeleteChannelResponse> {
-        let unit = self.cx.db.begin().await?;
+        let unit = self.db.begin().await?;
         if !channels::delete(unit.db(), &caller.workspace, &request.key).await? {
             return Err(Error::not_found("channel", &request.key));
         }
         unit.commit().await?;
-        self.dispatcher.ring(&caller.workspace, &request.key);
+        self.ring(&caller.workspace, &request.key);
         Ok(pb::DeleteChannelResponse {})
     }
 
@@ -107,15 +108,11 @@ impl Api {
         caller: Caller,
         request: pb::TestChannelRequest,
     ) -> Result<pb::TestChannelResponse> {
-        let channel = self.channel(&caller.workspace, &request.key).await?;
+        let channel = channels::get(self.db.read(), &caller.workspace, &request.key).await?;
         let message = match Provider::new(&channel, &self.around)?.test().await {
             Ok(()) => String::new(),
             Err(message) => message,
         };
         Ok(pb::TestChannelResponse { ok: message.is_empty(), message })
-    }
-
-    async fn channel(&self, workspace: &Workspace, key: &str) -> Result<Channel> {
-        channels::get(self.cx.db.read(), workspace, key).await
     }
 }

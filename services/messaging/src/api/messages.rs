@@ -17,7 +17,7 @@ impl Api {
         request: pb::GetMessageRequest,
     ) -> Result<pb::GetMessageResponse> {
         let id = request.message_id.parse()?;
-        let message = messages::get(self.cx.db.read(), &caller.workspace, id).await?;
+        let message = messages::get(self.db.read(), &caller.workspace, id).await?;
         Ok(pb::GetMessageResponse { message: Some(convert::message(message)) })
     }
 
@@ -37,10 +37,10 @@ impl Api {
                 Given::CustomerId(id) => get_customer_request::Customer::CustomerId(id),
                 Given::Identifier(identifier) => get_customer_request::Customer::Identifier(identifier),
             };
-            let known = People::of(self.cx.rpc.clone(), caller).customer(customer).await?;
+            let known = People::of(self.rpc.clone(), caller).customer(customer).await?;
             filter.records = Some(known.records.into_iter().map(|record| record.0).collect());
         }
-        let mut found = messages::list(self.cx.db.read(), &workspace, &filter, &page).await?;
+        let mut found = messages::list(self.db.read(), &workspace, &filter, &page).await?;
         let next_page_token = page.cut(&mut found, |message| message.id.to_string());
         Ok(pb::ListMessagesResponse {
             messages: found.into_iter().map(convert::message).collect(),

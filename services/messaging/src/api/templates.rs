@@ -22,7 +22,7 @@ impl Api {
         request: pb::CreateTemplateRequest,
     ) -> Result<pb::CreateTemplateResponse> {
         let template = self.checked(request.template)?;
-        let unit = self.cx.db.begin().await?;
+        let unit = self.db.begin().await?;
         templates::insert(unit.db(), &caller.workspace, &template).await?;
         unit.commit().await?;
         Ok(pb::CreateTemplateResponse { template: Some(convert::template(template)) })
@@ -33,7 +33,7 @@ impl Api {
         caller: Caller,
         request: pb::GetTemplateRequest,
     ) -> Result<pb::GetTemplateResponse> {
-        let template = templates::get(self.cx.db.read(), &caller.workspace, &request.key).await?;
+        let template = templates::get(self.db.read(), &caller.workspace, &request.key).await?;
         Ok(pb::GetTemplateResponse { template: Some(convert::template(template)) })
     }
 
@@ -43,7 +43,7 @@ impl Api {
         request: pb::ListTemplatesRequest,
     ) -> Result<pb::ListTemplatesResponse> {
         let page = Page::read(request.page_size, &request.page_token)?;
-        let mut found = templates::list(self.cx.db.read(), &caller.workspace, &page).await?;
+        let mut found = templates::list(self.db.read(), &caller.workspace, &page).await?;
         let next_page_token = page.cut(&mut found, |template| template.key.clone());
         let templates = found.into_iter().map(convert::template).collect();
         Ok(pb::ListTemplatesResponse { templates, next_page_token })
@@ -55,7 +55,7 @@ impl Api {
         request: pb::UpdateTemplateRequest,
     ) -> Result<pb::UpdateTemplateResponse> {
         let mut template = self.checked(request.template)?;
-        let unit = self.cx.db.begin().await?;
+        let unit = self.db.begin().await?;
         template.created = templates::get(unit.db(), &caller.workspace, &template.key).await?.created;
         templates::update(unit.db(), &caller.workspace, &template).await?;
         unit.commit().await?;
@@ -67,7 +67,7 @@ impl Api {
         caller: Caller,
         request: pb::DeleteTemplateRequest,
     ) -> Result<pb::DeleteTemplateResponse> {
-        let unit = self.cx.db.begin().await?;
+        let unit = self.db.begin().await?;
         if !templates::delete(unit.db(), &caller.workspace, &request.key).await? {
             return Err(Error::not_found("template", &request.key));
         }
@@ -82,12 +82,12 @@ impl Api {
         request: pb::RenderTemplateRequest,
     ) -> Result<pb::RenderTemplateResponse> {
         use pb::render_template_request::Customer as Given;
-        let template = templates::get(self.cx.db.read(), &caller.workspace, &request.key).await?;
+        let template = templates::get(self.db.read(), &caller.workspace, &request.key).await?;
         let customer = request.customer.map(|customer| match customer {
             Given::CustomerId(id) => get_customer_request::Customer::CustomerId(id),
             Given::Identifier(identifier) => get_customer_request::Customer::Identifier(identifier),
         });
-        let people = People::of(self.cx.rpc.clone(), caller);
+        let people = People::of(self.rpc.clone(), caller);
         let (person, customer_id) = match customer {
             None => (Person::default(), String::new()),
             Some(customer) => {
@@ -119,7 +119,7 @@ impl Api {
         if !violations.is_empty() {
             return Err(Error::violations(violations).within("template"));
         }
-        let now = self.cx.clock.now();
+        let now = self.clock.now();
         Ok(Template { key: given.key, name: given.name, variants, created: now, updated: now })
     }
 }

@@ -33,6 +33,11 @@ pub(crate) async fn all(db: &impl ConnectionTrait, workspace: &Workspace) -> Res
     rows.into_iter().map(read).collect()
 }
 
+/// Workspace and key of every channel there is.
+pub(crate) async fn keys(db: &impl ConnectionTrait) -> Result<Vec<(String, String)>> {
+    Entity::find().select_only().column(Column::Workspace).column(Column::Key).into_tuple().all(db).await.db()
+}
+
 /// One page by key, and one more.
 pub(crate) async fn list(
     db: &impl ConnectionTrait,

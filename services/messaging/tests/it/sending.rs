@@ -3,6 +3,7 @@
 use serde_json::json;
 use wire::messaging as pb;
 use wire::messaging::MessageState as State;
+use wire::messaging::send_message_request::Customer;
 
 use crate::world::{World, customer_id, record_id, request, somebody, violations};
 
@@ -29,4 +30,71 @@ async fn a_message_is_queued_rendered_sent_and_told() {
     assert_eq!(facts[1].1, expected);
     let fact = &world.events().await[1];
     assert_eq!((fact.customer_id.clone(), fact.record_id.clone()), (customer_id(1), record_id(1)));
+}
+
+#[tokio::test]
+async fn every_mistake_of_a_request_is_named() {
+    let mut world = World::open().await;
+    world.sandbox("box").await;
+    let wrong = pb::SendMessageRequest {
+        idempotency_key: "键".into(),
+        customer: Some(Customer::CustomerId("x".into())),
+        channels: vec!["box".into(), "nowhere".into(), "box".into()],
+        body: Some(pb::send_message_request::Body::Template("none".into())),
+        purpose: 99,
+        ..pb::SendMessageRequest::default()
+    };
+    let refused = world.api.send_message(wrong).await.unwrap_err();
+    let fields: Vec<String> = violations(&refused).into_iter().map(|(field, _)| field).collect();
+    assert_eq!(fields, ["idempotency_key", "channels[1]", "channels[2]", "template", "customer_id", "purpose"]);
+    let refused = world.api.send_message(pb::SendMessageRequest::default()).await.unwrap_err();
+    assert_eq!(violations(&refused).len(), 4);
+}
+
+#[tokio::test]
+async fn an_event_says_who_it_was_and_keeps_the_chain_of_causes() {
+    let mut world = World::open().await;
+    world.sandbox("box").await;
+    world.template("t", "您的订单 {{ event.order_id }}").await;
+    // Nobody knows this customer but the event: neither identity nor profile is needed to accept it.
+    let event = wire::event::Event {
+        id: "e1".into(),
+        customer_id: customer_id(5),
+        record_id: record_id(8),
+        properties: Some(chassis::values::to_struct(json!({"order_id": "A100"}).as_object().unwrap().clone())),
+        depth: 3,
+        ..wire::event::Event::default()
+    };
+    let asked = pb::SendMessageRequest { event: Some(event.clone()), ..request("k", 5, &["box"], "t") };
+    let message = world.sent(asked).await;
+    assert_eq!(message.content.unwrap().text, "您的订单 A100");
+    for fact in world.events().await {
+        assert_eq!((fact.cause_id.as_str(), fact.depth, fact.record_id.clone()), ("e1", 4, record_id(8)));
+    }
+    let deep = pb::SendMessageRequest { cause_id: "e2".into(), cause_depth: 16, ..request("k2", 5, &["box"], "t") };
+    let deep = pb::SendMessageRequest { event: Some(event), ..deep };
+    assert_eq!(world.api.send_message(deep).await.unwrap_err().code(), tonic::Code::FailedPrecondition);
+}
+
+#[tokio::test]
+async fn given_content_needs_no_template_and_an_identifier_no_id() {
+    let mut world = World::open().await;
+    world.know(&[somebody(1, &["phone=13800138000"], json!({}))]);
+    world.sandbox("box").await;
+    let identifier = wire::event::Identifier { namespace: "phone".into(), value: "13800138000".into() };
+    let content = pb::Content { text: "{{ 原样 }}".into(), ..pb::Content::default() };
+    let asked = pb::SendMessageRequest {
+        customer: Some(Customer::Identifier(identifier)),
+        body: Some(pb::send_message_request::Body::Content(content)),
+        ..request("k", 1, &["box"], "")
+    };
+    let message = world.sent(asked.clone()).await;
+    assert_eq!((message.customer_id, message.content.unwrap().text.as_str()), (customer_id(1), "{{ 原样 }}"));
+    let nobody = wire::event::Identifier { namespace: "phone".into(), value: "1".into() };
+    let nobody = pb::SendMessageRequest {
+        idempotency_key: "k2".into(),
+        customer: Some(Customer::Identifier(nobody)),
+        ..asked
+    };
+    assert_eq!(world.api.send_message(nobody).await.unwrap_err().code(), tonic::Code::NotFound);
 }

@@ -34,7 +34,7 @@ pub(super) struct Names {
 impl Api {
     /// Reads what the requests name, once for all of them.
     pub(super) async fn names(&self, caller: &Caller, requests: &[pb::SendMessageRequest]) -> Result<Names> {
-        let db = self.cx.db.read();
+        let db = self.db.read();
         let channels = channels::all(db, &caller.workspace).await?;
         let mut wanted: Vec<&str> = requests.iter().filter_map(template).collect();
         wanted.sort_unstable();
@@ -52,7 +52,7 @@ impl Api {
         caller: &Caller,
         requests: &[&pb::SendMessageRequest],
     ) -> Result<Vec<Result<(CustomerId, RecordId)>>> {
-        let people = People::of(self.cx.rpc.clone(), caller.clone());
+        let people = People::of(self.rpc.clone(), caller.clone());
         let ids: HashSet<CustomerId> = requests.iter().filter_map(|request| unresolved(request)).collect();
         let ids: Vec<CustomerId> = ids.into_iter().collect();
         let mut known = HashMap::new();
@@ -82,7 +82,7 @@ impl Api {
         request: &pb::SendMessageRequest,
         (customer, record): (CustomerId, RecordId),
     ) -> Result<Message> {
-        let now = self.cx.clock.now();
+        let now = self.clock.now();
         let event = request.event.clone().unwrap_or_default();
         let content = match &request.body {
             Some(Body::Content(given)) => Some(Content {
@@ -98,7 +98,7 @@ impl Api {
         };
         Ok(Message {
             workspace: caller.workspace.clone(),
-            id: MessageId(self.cx.ids.next()),
+            id: MessageId(self.ids.next()),
             idempotency_key: request.idempotency_key.clone(),
             digest: digest(request),
             customer,

@@ -6,7 +6,7 @@ use chassis::Caller;
 use kernel::{Error, Kind, Result};
 use wire::messaging as pb;
 
-use super::check::{Names, check, digest};
+use super::check::{check, digest};
 use crate::api::Api;
 use crate::facts;
 use crate::store::messages::{self, Message};
@@ -36,7 +36,7 @@ impl Api {
             // A loop of causes is refused here, not when the fact is written.
             let built = built.and_then(|message| {
                 let kind = names.channels.get(&message.progress.channel).copied().unwrap_or_default();
-                let fact = facts::about(&self.cx.ids, "message.queued", &message, kind, message.created)?;
+                let fact = facts::about(&self.ids, "message.queued", &message, kind, message.created)?;
                 Ok((message, fact))
             });
             match built {
@@ -46,7 +46,7 @@ impl Api {
                 Err(error) => checked[n] = Err(error),
             }
         }
-        let kept = self.keep(caller, &requests, candidates, &names).await?;
+        let kept = self.keep(caller, &requests, candidates).await?;
         Ok(requests
             .iter()
             .zip(checked)
@@ -60,7 +60,7 @@ impl Api {
         requests: &[pb::SendMessageRequest],
     ) -> Result<HashMap<String, Message>> {
         let keys: Vec<&str> = requests.iter().map(|request| request.idempotency_key.as_str()).collect();
-        let found = messages::of_keys(self.cx.db.read(), &caller.workspace, &keys).await?;
+        let found = messages::of_keys(self.db.read(), &caller.workspace, &keys).await?;
         Ok(found.into_iter().map(|message| (message.idempotency_key.clone(), message)).collect())
     }
 
@@ -70,7 +70,6 @@ impl Api {
         caller: &Caller,
         requests: &[pb::SendMessageRequest],
         mut candidates: HashMap<String, (Message, wire::event::Event)>,
-        _names: &Names,
     ) -> Result<HashMap<String, Message>> {
         let mut tries = 0;
         loop {
@@ -84,7 +83,7 @@ impl Api {
                     let first: BTreeSet<&str> =
                         candidates.values().map(|(message, _)| message.progress.channel.as_str()).collect();
                     for channel in first {
-                        self.dispatcher.ring(&caller.workspace, channel);
+                        self.ring(&caller.workspace, channel);
                     }
                     kept.extend(candidates.into_iter().map(|(key, (message, _))| (key, message)));
                     return Ok(kept);
@@ -104,7 +103,7 @@ impl Api {
         let mut all: Vec<&(Message, wire::event::Event)> = candidates.values().collect();
         all.sort_by_key(|(message, _)| message.id);
         let messages: Vec<Message> = all.iter().map(|(message, _)| message.clone()).collect();
-        let mut unit = self.cx.db.begin().await?;
+        let mut unit = self.db.begin().await?;
         messages::insert(unit.db(), &messages).await?;
         for (_, fact) in all {
             unit.publish(&caller.workspace, fact);

@@ -1,0 +1,75 @@
+//! Webhooks: what is posted, how it is signed, which answers are tried again, where it may not go.
+
+use std::time::Duration;
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde_json::json;
+use wire::messaging::{ChannelKind, MessageState as State, TestChannelRequest};
+
+use crate::receiver::Receiver;
+use crate::world::{World, customer_id, request, somebody};
+
+async fn ready() -> (World, Receiver) {
+    let receiver = Receiver::start().await;
+    let mut world = World::open().await;
+    world.know(&[somebody(1, &["user_id=u1", "phone=13800138000"], json!({}))]);
+    let settings = json!({ "url": receiver.url, "secret": "s3", "headers": { "x-team": "crm" } });
+    world.channel("hook", ChannelKind::Webhook, settings, "").await;
+    world.template("hello", "你好").await;
+    (world, receiver)
+}
+
+#[tokio::test]
+async fn the_body_is_signed_and_carries_everything() {
+    let (mut world, receiver) = ready().await;
+    let message = world.sent(request("key-1", 1, &["hook"], "hello")).await;
+    assert_eq!(message.state(), State::Sent, "{message:?}");
+    let posted = &receiver.posted()[0];
+    let expected = json!({
+        "message_id": message.message_id, "idempotency_key": "key-1", "customer_id": customer_id(1), "channel": "hook",
+        "content": { "subject": "", "text": "你好", "html": "" },
+        "identifiers": [{ "namespace": "user_id", "value": "u1" }, { "namespace": "phone", "value": "13800138000" }],
+        "purpose": "service", "time": "2026-11-21T02:00:00Z",
+    });
+    assert_eq!(posted.json(), expected);
+    assert_eq!((posted.header("idempotency-key"), posted.header("x-team")), ("key-1", "crm"));
+    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(b"s3").unwrap();
+    mac.update(&posted.bytes);
+    let hex: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(posted.header("x-guanxi-signature"), hex);
+}
+
+#[tokio::test]
+async fn passing_answers_are_tried_again_when_the_receiver_asks_and_others_are_not() {
+    let (mut world, receiver) = ready().await;
+    receiver.will_answer(429, "600");
+    receiver.will_answer(503, "");
+    receiver.will_answer(410, "");
+    let id = world.sent(request("k", 1, &["hook"], "hello")).await.message_id;
+    let mut seen = Vec::new();
+    // Retry-After of ten minutes beats the first wait; the second wait is five minutes.
+    for minutes in [9, 1, 4, 1] {
+        world.stage.advance(Duration::from_secs(minutes * 60)).await;
+        seen.push(receiver.posted().len());
+    }
+    assert_eq!(seen, [1, 2, 2, 3]);
+    let message = world.message(&id).await;
+    let outcomes: Vec<&str> = message.attempts.iter().map(|attempt| attempt.outcome.as_str()).collect();
+    assert_eq!(outcomes, ["HTTP_429", "HTTP_503", "HTTP_410"]);
+    assert_eq!((message.state(), message.reason.as_str()), (State::Failed, "HTTP_410"));
+    let keys: Vec<String> = receiver.posted().iter().map(|posted| posted.header("idempotency-key").to_owned()).collect();
+    assert_eq!(keys, ["k", "k", "k"]);
+}
+
+#[tokio::test]
+async fn private_networks_are_out_of_reach_unless_allowed() {
+    let (mut world, _receiver) = ready().await;
+    let inside = json!({ "url": "http://10.1.2.3:9/x" });
+    world.channel("inside", ChannelKind::Webhook, inside, "").await;
+    let message = world.sent(request("a", 1, &["inside"], "hello")).await;
+    assert_eq!((message.state(), message.reason.as_str()), (State::Failed, "ADDRESS_NOT_ALLOWED"));
+    let tested = world.api.test_channel(TestChannelRequest { key: "inside".into() }).await.unwrap().into_inner();
+    assert!(!tested.ok && tested.message.contains("allow_private"), "{}", tested.message);
+    let tested = world.api.test_channel(TestChannelRequest { key: "hook".into() }).await.unwrap().into_inner();
+    assert!(tested.ok, "{}", tested.message);
+}
