@@ -7,8 +7,10 @@ mod sources;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use chassis::{Context, rpc};
+use chassis::rpc;
 use futures::Stream;
+use kernel::Clock;
+use store::Database;
 use tonic::{Request, Response, Status, Streaming};
 use wire::ingest::ingest_service_server::IngestService;
 use wire::ingest::{
@@ -25,7 +27,9 @@ use crate::sources::Sources;
 /// Answers the calls.
 #[derive(Debug)]
 pub(crate) struct Api {
-    pub(crate) cx: Context,
+    pub(crate) clock: Clock,
+    pub(crate) db: Database,
+    pub(crate) dev: bool,
     pub(crate) intake: Arc<Intake>,
     pub(crate) sources: Arc<Sources>,
 }

@@ -11,9 +11,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use chassis::Context;
-use kernel::{Result, Time, Workspace};
+use kernel::{Clock, Ids, Result, Time, Workspace};
 use prost::Message as _;
 use serde_json::{Map, Value};
+use store::Database;
 use wire::event::Event;
 
 pub(crate) use self::admission::Admission;
@@ -65,7 +66,9 @@ pub(crate) struct Receipt {
 /// The way in.
 #[derive(Debug)]
 pub(crate) struct Intake {
-    cx: Context,
+    clock: Clock,
+    ids: Ids,
+    db: Database,
     admission: Arc<Admission>,
     limits: Limits,
     max_batch: usize,
@@ -82,7 +85,9 @@ impl Intake {
         let admission = Admission::open(config, cx).await?;
         let event = &config.event;
         Ok(Arc::new(Self {
-            cx: cx.clone(),
+            clock: cx.clock.clone(),
+            ids: cx.ids.clone(),
+            db: cx.db.clone(),
             admission,
             limits: Limits { bytes: event.max_bytes, depth: event.max_depth, keys: event.max_keys },
             max_batch: config.max_batch_events,
@@ -127,7 +132,7 @@ impl Intake {
         source: &Source,
         candidates: Vec<Candidate>,
     ) -> Result<(Receipt, Vec<FailedEvent>)> {
-        let now = self.cx.clock.now();
+        let now = self.clock.now();
         let mut receipt = Receipt::default();
         let mut drafts = Vec::with_capacity(candidates.len());
         let mut failed = Vec::new();
@@ -159,7 +164,7 @@ impl Intake {
         }
         match candidate.refusal.take() {
             Some(refusal) => Err(refusal),
-            None => check(&mut candidate.event, &self.limits, now, &self.cx.ids),
+            None => check(&mut candidate.event, &self.limits, now, &self.ids),
         }
     }
 
@@ -182,7 +187,7 @@ impl Intake {
             !matches!(candidate.form, Form::Text(_)) && candidate.event.encoded_len() <= KEPT_BYTES;
         FailedEvent {
             workspace: source.workspace.to_string(),
-            id: self.cx.ids.next(),
+            id: self.ids.next(),
             source_key: source.key.clone(),
             reason: refusal.reason.code().to_owned(),
             message: refusal.message.clone(),
@@ -196,7 +201,7 @@ impl Intake {
     async fn keep(&self, workspace: &Workspace, failed: Vec<FailedEvent>) -> Result<()> {
         let more = u64::try_from(failed.len()).unwrap_or(u64::MAX);
         let before = self.failed.fetch_add(more, Ordering::Relaxed);
-        let unit = self.cx.db.begin().await?;
+        let unit = self.db.begin().await?;
         failed_events::insert(unit.db(), failed).await?;
         if before / TRIM_EVERY != (before + more) / TRIM_EVERY {
             failed_events::trim(unit.db(), workspace.as_str(), self.max_failed).await?;

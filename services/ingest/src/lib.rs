@@ -36,7 +36,7 @@ impl Service for Ingest {
         let intake = intake::Intake::open(&config, &cx).await?;
         jobs::start(&config, &cx)?;
         let web = http::routes(&config, &cx, intake.clone(), sources.clone())?;
-        let api = api::Api { cx, intake, sources };
+        let api = api::Api { clock: cx.clock, db: cx.db, dev: cx.dev, intake, sources };
         let server = IngestServiceServer::new(api).max_decoding_message_size(chassis::rpc::MAX_MESSAGE_BYTES);
         Ok(Parts::default()
             .grpc(move |routes| {

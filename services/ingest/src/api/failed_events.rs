@@ -39,7 +39,7 @@ impl Api {
             to: message.to.map(Time::from),
             ids: Vec::new(),
         };
-        let mut found = failed_events::page(self.cx.db.read(), &caller.workspace, &filter, &page).await?;
+        let mut found = failed_events::page(self.db.read(), &caller.workspace, &filter, &page).await?;
         let next_page_token = page.cut(&mut found, |row| row.id.to_string());
         Ok(ListFailedEventsResponse {
             failed_events: found.into_iter().map(to_wire).collect(),
@@ -67,7 +67,7 @@ impl Api {
         let mut token = String::new();
         loop {
             let page = Page::read(BATCH, &token)?;
-            let mut found = failed_events::page(self.cx.db.read(), &caller.workspace, &filter, &page).await?;
+            let mut found = failed_events::page(self.db.read(), &caller.workspace, &filter, &page).await?;
             token = page.cut(&mut found, |row| row.id.to_string());
             let tried = count(found.len());
             let replayed = self.replay(&caller.workspace, found).await?;
@@ -93,7 +93,7 @@ impl Api {
             let refused: HashSet<u32> = receipt.rejections.iter().map(|(at, _)| *at).collect();
             let done: Vec<Uuid> =
                 (0..).zip(&rows).filter(|(at, _)| !refused.contains(at)).map(|(_, row)| row.id).collect();
-            let unit = self.cx.db.begin().await?;
+            let unit = self.db.begin().await?;
             failed_events::delete(unit.db(), workspace, &done).await?;
             unit.commit().await?;
             replayed += count(done.len());

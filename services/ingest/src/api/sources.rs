@@ -43,11 +43,11 @@ impl Api {
         if !wrong.is_empty() {
             return Err(Error::violations(wrong));
         }
-        if given.key == source::API || (self.cx.dev && given.key == source::DEV) {
+        if given.key == source::API || (self.dev && given.key == source::DEV) {
             return Err(Error::already_exists("source", &given.key));
         }
         let write_key = kind.has_write_key().then(new_write_key);
-        let now = self.cx.clock.now();
+        let now = self.clock.now();
         let source = Source {
             workspace: caller.workspace,
             name: if given.name.is_empty() { given.key.clone() } else { given.name },
@@ -69,7 +69,7 @@ impl Api {
         caller: Caller,
         message: GetSourceRequest,
     ) -> Result<GetSourceResponse> {
-        let source = sources::get(self.cx.db.read(), &caller.workspace, &message.key).await?;
+        let source = sources::get(self.db.read(), &caller.workspace, &message.key).await?;
         Ok(GetSourceResponse { source: Some(to_wire(&source, None)) })
     }
 
@@ -79,7 +79,7 @@ impl Api {
         message: ListSourcesRequest,
     ) -> Result<ListSourcesResponse> {
         let page = Page::read(message.page_size, &message.page_token)?;
-        let mut found = sources::page(self.cx.db.read(), &caller.workspace, &page).await?;
+        let mut found = sources::page(self.db.read(), &caller.workspace, &page).await?;
         let next_page_token = page.cut(&mut found, |source| source.key.clone());
         Ok(ListSourcesResponse {
             sources: found.iter().map(|source| to_wire(source, None)).collect(),
@@ -94,7 +94,7 @@ impl Api {
     ) -> Result<UpdateSourceResponse> {
         let given = message.source.unwrap_or_default();
         let kind = kind(given.kind());
-        let now = self.cx.clock.now();
+        let now = self.clock.now();
         let write_key = message.rotate_write_key.then(new_write_key);
         let source = self
             .sources

@@ -18,9 +18,9 @@ pub(crate) fn snake_case(given: &str) -> String {
             separate(&mut name, '.');
         } else if c.is_alphanumeric() {
             let follows_word = previous.is_some_and(|p| p.is_lowercase() || p.is_numeric());
-            let ends_acronym = previous.is_some_and(char::is_uppercase)
-                && chars.peek().copied().is_some_and(char::is_lowercase);
-            if c.is_uppercase() && (follows_word || ends_acronym) {
+            let ends_acronym =
+                previous.is_some_and(is_capital) && chars.peek().copied().is_some_and(char::is_lowercase);
+            if is_capital(c) && (follows_word || ends_acronym) {
                 separate(&mut name, '_');
             }
             name.extend(c.to_lowercase().filter(|lower| lower.is_alphanumeric()));
@@ -31,6 +31,11 @@ pub(crate) fn snake_case(given: &str) -> String {
     }
     name.truncate(name.trim_end_matches(['_', '.']).len());
     name
+}
+
+/// Mathematical capitals and the like have no small form: nothing would tell them apart the second time.
+fn is_capital(c: char) -> bool {
+    c.is_uppercase() && c.to_lowercase().ne([c])
 }
 
 /// A dot is stronger than an underscore; neither stands at the beginning or beside another.

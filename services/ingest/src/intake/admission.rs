@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bus::Log;
 use bytes::Bytes;
 use chassis::{Alarm, Context};
 use kernel::{Clock, Error, Kind, Result, Time, Workspace};
@@ -84,7 +83,6 @@ pub(crate) struct Admission {
     pub(super) wake: Notify,
     /// The log refused at the last try.
     pub(super) late: AtomicBool,
-    pub(super) log: Arc<dyn Log>,
     pub(super) producer: Arc<str>,
     pub(super) db: Database,
     pub(super) clock: Clock,
@@ -108,7 +106,6 @@ impl Admission {
             state: Mutex::new(super::recovery::recover(cx, window_days).await?),
             wake: Notify::new(),
             late: AtomicBool::new(false),
-            log: cx.log.clone(),
             producer: super::writer::PRODUCER.into(),
             db: cx.db.clone(),
             clock: cx.clock.clone(),
@@ -119,7 +116,7 @@ impl Admission {
             room: Arc::new(Semaphore::new(usize::try_from(config.in_flight_bytes).unwrap_or(usize::MAX))),
             room_bytes: config.in_flight_bytes,
         });
-        cx.tasks.spawn("ingest writer", admission.clone().write());
+        cx.tasks.spawn("ingest writer", admission.clone().write(cx.log.clone()));
         let flushing = admission.clone();
         cx.job("seen", admission.flush.clone(), move || flushing.clone().flush());
         Ok(admission)
@@ -207,3 +204,6 @@ impl Admission {
 fn late() -> Error {
     Error::unavailable("the event log takes no events at the moment; send the same again in a few seconds")
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bus::{Record, Stream};
+use bus::{Log, Record, Stream};
 use kernel::Result;
 
 use super::admission::{Admission, Batch, Outcome};
@@ -19,17 +19,19 @@ const GROUP_BYTES: usize = 4 << 20;
 const PAUSE: Duration = Duration::from_millis(200);
 
 impl Admission {
-    /// Appends for ever; dropping the future at any point is safe: what was not answered for will be sent again, and
+    /// Appends for ever, and is the only one to hold the log: a stopped process lets go of it.
+    ///
+    /// Dropping the future at any point is safe: what was not answered for will be sent again, and
     /// what reached the log is known after a restart.
-    pub(super) async fn write(self: Arc<Self>) {
+    pub(super) async fn write(self: Arc<Self>, log: Arc<dyn Log>) {
         loop {
             let (group, records) = self.take();
             if group.is_empty() {
                 self.wake.notified().await;
                 continue;
             }
-            let appended = self.append(&group, records).await;
-            self.settle(group, appended);
+            let appended = self.append(&*log, &group, records).await;
+            self.settle(&*log, group, appended);
         }
     }
 
@@ -57,9 +59,9 @@ impl Admission {
 
     /// Appends until it is done. What fails may be on the log in part: it is appended again under the same numbers, by
     /// which readers know it. The callers need not wait for that.
-    async fn append(&self, group: &[Batch], records: Vec<Record>) -> Result<()> {
+    async fn append(&self, log: &dyn Log, group: &[Batch], records: Vec<Record>) -> Result<()> {
         loop {
-            match self.log.append(Stream::Raw, records.clone()).await {
+            match log.append(Stream::Raw, records.clone()).await {
                 Ok(()) => {
                     self.late.store(false, Ordering::Relaxed);
                     return Ok(());
@@ -77,7 +79,7 @@ impl Admission {
         }
     }
 
-    fn settle(&self, group: Vec<Batch>, appended: Result<()>) {
+    fn settle(&self, log: &dyn Log, group: Vec<Batch>, appended: Result<()>) {
         let outcome = match appended {
             Ok(()) => Outcome::Durable,
             Err(error) => Outcome::Refused(format!("the event log refused for good: {error}")),
@@ -98,7 +100,7 @@ impl Admission {
             }
             // Nobody else appends to this stream: up to here, everything is in `seen`.
             for (partition, next) in (0..).zip(&mut state.place.next) {
-                *next = self.log.end(Stream::Raw, partition);
+                *next = log.end(Stream::Raw, partition);
             }
             if before == 0 {
                 state.unflushed_since = self.clock.now();

@@ -39,8 +39,8 @@ fn read(value: Option<&Value>) -> Result<Option<Time>, ()> {
 
 /// RFC 3339, a date, or what Python writes without a zone: UTC then.
 fn read_text(text: &str) -> Result<Time, ()> {
-    if let Ok(time) = Time::parse(text) {
-        return Ok(time);
+    if let Ok(moment) = text.parse::<jiff::Timestamp>() {
+        return Ok(moment.into());
     }
     let civil: DateTime = text.parse().map_err(|_| ())?;
     civil.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp().into()).map_err(|_| ())
