@@ -69,6 +69,15 @@ impl Policy {
 
 #[cfg(test)]
 impl Policy {
+    /// Strongest first; nothing is blocked.
+    pub(crate) fn with_limits(limits: &[(&str, usize)]) -> Self {
+        let namespaces = limits
+            .iter()
+            .map(|(name, limit)| Namespace { name: (*name).to_owned(), limit: *limit })
+            .collect();
+        Self { namespaces, other_limit: 99, blocked: HashSet::new() }
+    }
+
     /// The rules of the compiled-in settings.
     pub(crate) fn compiled_in() -> Self {
         #[derive(serde::Deserialize)]

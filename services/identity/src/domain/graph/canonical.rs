@@ -27,8 +27,8 @@ impl Graph {
 
     /// Everything that can be reached over links, refused ones included: no decision outside it depends on one inside.
     pub(super) fn neighbourhood(&self, start: &[usize]) -> Result<Vec<usize>, Missing> {
-        let mut reached: HashSet<usize> = start.iter().copied().collect();
-        let mut queue: Vec<usize> = start.to_vec();
+        let mut reached = HashSet::new();
+        let mut queue: Vec<usize> = start.iter().copied().filter(|node| reached.insert(*node)).collect();
         let mut next = 0;
         while let Some(node) = queue.get(next).copied() {
             next += 1;

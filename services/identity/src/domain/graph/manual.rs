@@ -1,5 +1,7 @@
 //! What people decide: joining customers, and taking a joining back.
 
+use std::collections::BTreeSet;
+use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
 
 use kernel::{RecordId, Time};
@@ -44,7 +46,8 @@ impl Graph {
         Ok(lifted)
     }
 
-    /// Takes a joining back: removes its links and sets the sides (a record of each) apart. Answers with the pairs.
+    /// Takes a joining back: removes its links and sets the sides (a record of each), and what the
+    /// links had joined, apart. Answers with the pairs.
     ///
     /// # Errors
     /// What has to be loaded first; nothing was changed then.
@@ -55,17 +58,21 @@ impl Graph {
         for key in links {
             self.remove(*key);
         }
-        let mut apart = Vec::new();
-        for (at, side) in sides.iter().enumerate() {
-            for other in &sides[at + 1..] {
-                let (a, b) = (self.nodes[*side].record, self.nodes[*other].record);
-                let separation = Separation { a: a.min(b), b: a.max(b), lifted: None };
-                self.apart.add(separation);
-                apart.push(separation);
-            }
+        let apart = self.pairs_apart(sides, links);
+        for separation in &apart {
+            self.apart.add(*separation);
         }
         self.process_again(&around);
         Ok(apart)
+    }
+
+    /// Every two sides, and the ends of every link: the same evidence, seen again, must not move a record either.
+    fn pairs_apart(&self, sides: &[usize], links: &[LinkKey]) -> Vec<Separation> {
+        let records: BTreeSet<RecordId> = sides.iter().map(|side| self.nodes[*side].record).collect();
+        let every_two =
+            records.iter().flat_map(|a| records.range((Excluded(*a), Unbounded)).map(|b| (*a, *b)));
+        let pairs: BTreeSet<_> = every_two.chain(links.iter().map(|key| (key.a, key.b))).collect();
+        pairs.into_iter().map(|(a, b)| Separation { a, b, lifted: None }).collect()
     }
 
     fn fellows(&self, node: usize) -> Vec<usize> {
