@@ -32,7 +32,7 @@ fn fact() -> impl Strategy<Value = Fact> {
 /// As events; the moves among them, or not.
 fn events(facts: &[Fact], moving: bool) -> Vec<Event> {
     let (mut merged, mut events) = ([false; 4], Vec::new());
-    let mut split = |merged: &mut [bool; 4], who: u32, n: usize, events: &mut Vec<Event>| {
+    let split = |merged: &mut [bool; 4], who: u32, n: usize, events: &mut Vec<Event>| {
         if std::mem::replace(&mut merged[who as usize], false) {
             events.push(moved("customer.split", 1, who, 100 + n as i64));
         }
