@@ -8,9 +8,10 @@ mod save;
 mod segments;
 mod tier_sets;
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use chassis::rpc;
+use kernel::{Error, Result};
 use store::Applied;
 use tonic::{Request, Response, Status};
 use wire::segmentation::segmentation_service_server::SegmentationService;
@@ -22,9 +23,17 @@ use crate::engine::Engine;
 /// Answers calls.
 #[derive(Clone, Debug)]
 pub(crate) struct Api {
-    pub(crate) engine: Arc<Engine>,
+    /// The jobs hold it. Were it held here, a process that stopped would keep it, and its log, for ever: the way to
+    /// other services leads back to these routes.
+    pub(crate) engine: Weak<Engine>,
     pub(crate) applied: Applied,
     pub(crate) recent: Recent,
+}
+
+impl Api {
+    fn engine(&self) -> Result<Arc<Engine>> {
+        self.engine.upgrade().ok_or_else(|| Error::unavailable("the service is stopping"))
+    }
 }
 
 #[tonic::async_trait]

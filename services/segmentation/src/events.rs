@@ -102,7 +102,7 @@ async fn apply(work: &mut Work, unit: &Unit, matters: &[Matter<'_>]) -> Result<(
     // A customer that does something in this same batch is evaluated with that: it never was one who did nothing.
     let mut acting: BTreeMap<Uuid, usize> = BTreeMap::new();
     for (at, matter) in matters.iter().enumerate().filter(|(_, matter)| is_behaviour(&matter.event.name)) {
-        acting.entry(matter.record).or_insert(at);
+        acting.entry(matter.customer).or_insert(at);
     }
     for (at, matter) in matters.iter().enumerate() {
         let why = Why { cause: Cause::of(matter.event), reason: None, record: Some(matter.record) };
@@ -119,9 +119,12 @@ async fn apply(work: &mut Work, unit: &Unit, matters: &[Matter<'_>]) -> Result<(
             _ => {}
         }
         work.behave(matter.record, customer, matter.event, &why);
-        if acting.get(&matter.record).is_none_or(|first| at >= *first) {
+        if acting.get(&matter.customer).is_none_or(|first| at >= *first) {
             work.welcome(customer, &why);
         }
+    }
+    for customer in work.newborns() {
+        work.welcome(customer, &Why::time());
     }
     Ok(())
 }

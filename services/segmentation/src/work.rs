@@ -76,8 +76,7 @@ impl Work {
     ) -> Result<Self> {
         let row = definitions::lock(db, workspace).await?;
         let catalogue = engine.catalogue(db, workspace, row.version).await?;
-        let filling =
-            if catalogue.covers(&catalogue.plan) { None } else { filling::load(db, workspace).await? };
+        let filling = if catalogue.complete { None } else { filling::load(db, workspace).await? };
         let filling = filling.map(|filling| {
             let series = filling.series.iter().map(|series| series.id).collect();
             let plan = catalogue.plan.only(&series);
@@ -195,6 +194,11 @@ impl Work {
         if self.is_newborn(customer) {
             self.evaluate_all(customer, why);
         }
+    }
+
+    /// Those who came into being and have not been evaluated.
+    pub(crate) fn newborns(&self) -> Vec<Uuid> {
+        self.customers.iter().filter(|(_, known)| known.newborn && !known.gone).map(|(id, _)| *id).collect()
     }
 
     fn is_newborn(&self, customer: Uuid) -> bool {

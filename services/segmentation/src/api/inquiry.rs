@@ -7,7 +7,7 @@ use std::sync::Arc;
 use chassis::Caller;
 use jiff::tz::TimeZone;
 use kernel::{Error, Result, Time};
-use rules::{Condition, Plan, Schema, State, View};
+use rules::{Condition, Plan, PlannedSeries, Schema, State, View};
 use uuid::Uuid;
 
 use crate::domain::catalogue::Catalogue;
@@ -55,18 +55,18 @@ impl Inquiry {
             return Err(Error::violations(wrong));
         }
         let plan = Plan::new((0..).zip(&parsed));
-        let lacking = plan.lacking(&catalogue.coverage);
+        let lacking = catalogue.lacking(&plan);
         let mut inquiry = Self {
             conditions: u32::try_from(parsed.len()).unwrap_or(u32::MAX),
-            lacking,
+            lacking: lacking.iter().map(|series| series.id).collect(),
             catalogue,
             past: HashMap::new(),
             zone: engine.cx.workspaces.zone(&caller.workspace).clone(),
             now: engine.cx.clock.now(),
             plan,
         };
-        if !inquiry.lacking.is_empty() {
-            inquiry.past = inquiry.read_history(engine, caller, customers).await?;
+        if !lacking.is_empty() {
+            inquiry.past = inquiry.read_history(engine, caller, &lacking, customers).await?;
         }
         Ok(inquiry)
     }
@@ -75,12 +75,11 @@ impl Inquiry {
         &self,
         engine: &Engine,
         caller: &Caller,
+        series: &[PlannedSeries],
         customers: &[Uuid],
     ) -> Result<HashMap<Uuid, State>> {
-        let series: Vec<_> =
-            self.plan.series().into_iter().filter(|series| self.lacking.contains(&series.id)).collect();
         let positions = fill::positions(engine, engine.cx.db.read()).await?;
-        let mut ask = history::request(&series, self.now, &positions);
+        let mut ask = history::request(series, self.now, &positions);
         ask.customer_ids = customers.iter().map(Uuid::to_string).collect();
         Scan::open(engine, caller, self.plan.only(&self.lacking), ask).await?.next(usize::MAX).await
     }

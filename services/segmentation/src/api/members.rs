@@ -24,10 +24,11 @@ impl Api {
         message: ListMembersRequest,
     ) -> Result<ListMembersResponse> {
         let page = Page::read(message.page_size, &message.page_token)?;
-        let catalogue = self.engine.committed(&caller.workspace).await?;
+        let catalogue = self.engine()?.committed(&caller.workspace).await?;
         let given = save::find(&catalogue, Kind::Dynamic.space(), &message.key)?;
         let part = given.latest.first().map_or(0, |part| part.id);
-        let db = self.engine.cx.db.read();
+        let engine = self.engine()?;
+        let db = engine.cx.db.read();
         let mut rows = members::list(db, &caller.workspace, part, (after(&page)?, page.limit())).await?;
         let next_page_token = page.cut(&mut rows, Uuid::to_string);
         let total = members::sizes(db, &caller.workspace, &[part]).await?.get(&part).copied().unwrap_or(0);
@@ -46,7 +47,7 @@ impl Api {
         let asked = self.asked_customer(&caller, message.customer).await?;
         let found = self.resolve(&caller.workspace, &[asked]).await?;
         let (_, customer) = found.get(&asked).ok_or_else(|| Error::not_found("customer", asked))?;
-        let catalogue = self.engine.committed(&caller.workspace).await?;
+        let catalogue = self.engine()?.committed(&caller.workspace).await?;
         let shown = |(part, since)| {
             let given = catalogue.owner(part).filter(|given| given.kind == Kind::Dynamic)?;
             Some(Membership { key: given.key.clone(), since: Some(kernel::Time::into(since)) })
@@ -61,7 +62,7 @@ impl Api {
             None => Err(Error::invalid("customer", "give a customer_id or an identifier")),
             Some(GivenCustomer::CustomerId(id)) => Ok(id.parse::<CustomerId>()?.0),
             Some(GivenCustomer::Identifier(identifier)) => {
-                let client = IdentityServiceClient::new(self.engine.cx.rpc.to("identity"));
+                let client = IdentityServiceClient::new(self.engine()?.cx.rpc.to("identity"));
                 let mut client = client.max_decoding_message_size(rpc::MAX_MESSAGE_BYTES);
                 let ask = GetCustomerRequest { customer: Some(AskedCustomer::Identifier(identifier)) };
                 let answer = rpc::call(client.get_customer(rpc::request(caller, ask))).await?;
@@ -76,7 +77,8 @@ impl Api {
         workspace: &Workspace,
         ids: &[Uuid],
     ) -> Result<HashMap<Uuid, (Uuid, Customer)>> {
-        let db = self.engine.cx.db.read();
+        let engine = self.engine()?;
+        let db = engine.cx.db.read();
         let mut found = HashMap::new();
         // Asked id by the id it leads to so far.
         let mut open: HashMap<Uuid, Vec<Uuid>> = ids.iter().map(|id| (*id, vec![*id])).collect();

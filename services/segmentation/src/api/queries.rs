@@ -46,8 +46,8 @@ impl Api {
         message: EstimateSegmentRequest,
     ) -> Result<EstimateSegmentResponse> {
         let field = |_| "condition".to_owned();
-        let inquiry = Inquiry::prepare(&self.engine, &caller, &[message.condition], field, &[]).await?;
-        let (matched, total) = inquiry.everybody(&self.engine, &caller).await?;
+        let inquiry = Inquiry::prepare(&*self.engine()?, &caller, &[message.condition], field, &[]).await?;
+        let (matched, total) = inquiry.everybody(&*self.engine()?, &caller).await?;
         Ok(EstimateSegmentResponse { matched: i64::try_from(matched.len()).unwrap_or(i64::MAX), total })
     }
 
@@ -64,8 +64,8 @@ impl Api {
             None => {
                 let conditions = [message.condition.clone()];
                 let field = |_| "condition".to_owned();
-                let inquiry = Inquiry::prepare(&self.engine, &caller, &conditions, field, &[]).await?;
-                let found = Arc::new(inquiry.everybody(&self.engine, &caller).await?.0);
+                let inquiry = Inquiry::prepare(&*self.engine()?, &caller, &conditions, field, &[]).await?;
+                let found = Arc::new(inquiry.everybody(&*self.engine()?, &caller).await?.0);
                 self.recent.put(&caller.workspace, &message.condition, found.clone());
                 found
             }
@@ -98,9 +98,10 @@ impl Api {
         let customers = self.resolve(&caller.workspace, &ids).await?;
         let present: Vec<Uuid> = customers.values().map(|(id, _)| *id).collect();
         let field = |at| format!("conditions[{at}]");
-        let inquiry = Inquiry::prepare(&self.engine, &caller, &message.conditions, field, &present).await?;
+        let inquiry =
+            Inquiry::prepare(&*self.engine()?, &caller, &message.conditions, field, &present).await?;
         let records: Vec<Uuid> = customers.values().flat_map(|(_, c)| c.records.iter().copied()).collect();
-        let records = people::records(self.engine.cx.db.read(), &caller.workspace, &records).await?;
+        let records = people::records(self.engine()?.cx.db.read(), &caller.workspace, &records).await?;
         let records = records.into_iter().collect();
         let row = |id: &Uuid| {
             let (_, customer) = customers.get(id)?;

@@ -11,8 +11,8 @@ use crate::work::Work;
 impl Api {
     /// Saves a new definition; it is built in the background.
     pub(super) async fn create(&self, workspace: &Workspace, draft: &Draft) -> Result<Definition> {
-        let unit = self.engine.cx.db.begin().await?;
-        let mut work = Work::open(&self.engine, unit.db(), workspace).await?;
+        let unit = self.engine()?.cx.db.begin().await?;
+        let mut work = Work::open(&*self.engine()?, unit.db(), workspace).await?;
         if work.catalogue.find(draft.kind.space(), &draft.key).is_some() {
             return Err(Error::already_exists(what(draft.kind.space()), &draft.key));
         }
@@ -28,18 +28,18 @@ impl Api {
             updated_at: work.now,
         };
         definitions::save(unit.db(), workspace, &definition).await?;
-        definitions::settle(unit.db(), workspace, (&self.engine.cx.ids, work.next_id), &work.catalogue)
+        definitions::settle(unit.db(), workspace, (&self.engine()?.cx.ids, work.next_id), &work.catalogue)
             .await?;
-        self.engine.alarms.build.ring();
+        self.engine()?.alarms.build.ring();
         unit.commit().await?;
-        self.engine.alarms.build.ring();
+        self.engine()?.alarms.build.ring();
         Ok(definition)
     }
 
     /// Saves a definition anew. Changed conditions are built in the background; until then the former ones hold.
     pub(super) async fn update(&self, workspace: &Workspace, draft: &Draft) -> Result<Definition> {
-        let unit = self.engine.cx.db.begin().await?;
-        let mut work = Work::open(&self.engine, unit.db(), workspace).await?;
+        let unit = self.engine()?.cx.db.begin().await?;
+        let mut work = Work::open(&*self.engine()?, unit.db(), workspace).await?;
         let catalogue = work.catalogue.clone();
         let before = find(&catalogue, draft.kind.space(), &draft.key)?;
         if before.kind != draft.kind {
@@ -57,16 +57,16 @@ impl Api {
             after.active = after.latest.clone();
         }
         definitions::save(unit.db(), workspace, &after).await?;
-        definitions::settle(unit.db(), workspace, (&self.engine.cx.ids, work.next_id), &catalogue).await?;
+        definitions::settle(unit.db(), workspace, (&self.engine()?.cx.ids, work.next_id), &catalogue).await?;
         unit.commit().await?;
-        self.engine.alarms.build.ring();
+        self.engine()?.alarms.build.ring();
         Ok(after)
     }
 
     /// Deletes a definition that no other names.
     pub(super) async fn delete(&self, workspace: &Workspace, space: &str, key: &str) -> Result<()> {
-        let unit = self.engine.cx.db.begin().await?;
-        let work = Work::open(&self.engine, unit.db(), workspace).await?;
+        let unit = self.engine()?.cx.db.begin().await?;
+        let work = Work::open(&*self.engine()?, unit.db(), workspace).await?;
         let given = find(&work.catalogue, space, key)?;
         let dependents = if given.is_told() { work.catalogue.naming(key) } else { Vec::new() };
         if !dependents.is_empty() {
@@ -79,10 +79,10 @@ impl Api {
         } else {
             members::drop_sizes(unit.db(), workspace, given.parts().map(|part| part.id).collect()).await?;
         }
-        definitions::settle(unit.db(), workspace, (&self.engine.cx.ids, work.next_id), &work.catalogue)
+        definitions::settle(unit.db(), workspace, (&self.engine()?.cx.ids, work.next_id), &work.catalogue)
             .await?;
         unit.commit().await?;
-        self.engine.alarms.removal.ring();
+        self.engine()?.alarms.removal.ring();
         Ok(())
     }
 }

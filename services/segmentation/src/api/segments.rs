@@ -40,7 +40,7 @@ impl Api {
         message: ListSegmentsRequest,
     ) -> Result<ListSegmentsResponse> {
         let page = Page::read(message.page_size, &message.page_token)?;
-        let catalogue = self.engine.committed(&caller.workspace).await?;
+        let catalogue = self.engine()?.committed(&caller.workspace).await?;
         let wanted = |given: &&Definition| match given.kind {
             Kind::Dynamic => true,
             Kind::Rule => message.include_rules,
@@ -57,7 +57,7 @@ impl Api {
         caller: Caller,
         message: UpdateSegmentRequest,
     ) -> Result<UpdateSegmentResponse> {
-        let catalogue = self.engine.committed(&caller.workspace).await?;
+        let catalogue = self.engine()?.committed(&caller.workspace).await?;
         let key = message.segment.as_ref().map(|segment| segment.key.clone()).unwrap_or_default();
         let kind = save::find(&catalogue, SPACE, &key)?.kind;
         let saved = self.update(&caller.workspace, &draft(message.segment, Some(kind))?).await?;
@@ -74,7 +74,7 @@ impl Api {
     }
 
     async fn shown(&self, workspace: &Workspace, key: &str) -> Result<Segment> {
-        let catalogue = self.engine.committed(workspace).await?;
+        let catalogue = self.engine()?.committed(workspace).await?;
         let given = save::find(&catalogue, SPACE, key)?;
         self.show(workspace, &catalogue, &[given])
             .await?
@@ -88,7 +88,8 @@ impl Api {
         catalogue: &Arc<Catalogue>,
         rows: &[&Definition],
     ) -> Result<Vec<Segment>> {
-        let db = self.engine.cx.db.read();
+        let engine = self.engine()?;
+        let db = engine.cx.db.read();
         let parts: Vec<u32> = rows.iter().flat_map(|given| &given.latest).map(|part| part.id).collect();
         let sizes = members::sizes(db, workspace, &parts).await?;
         let waits = rows.iter().any(|given| given.phase == Phase::Waiting);

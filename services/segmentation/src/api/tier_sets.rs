@@ -27,7 +27,7 @@ impl Api {
         caller: Caller,
         message: GetTierSetRequest,
     ) -> Result<GetTierSetResponse> {
-        let catalogue = self.engine.committed(&caller.workspace).await?;
+        let catalogue = self.engine()?.committed(&caller.workspace).await?;
         let given = save::find(&catalogue, SPACE, &message.key)?;
         Ok(GetTierSetResponse { tier_set: Some(convert::tier_set(given)) })
     }
@@ -38,7 +38,7 @@ impl Api {
         message: ListTierSetsRequest,
     ) -> Result<ListTierSetsResponse> {
         let page = Page::read(message.page_size, &message.page_token)?;
-        let catalogue = self.engine.committed(&caller.workspace).await?;
+        let catalogue = self.engine()?.committed(&caller.workspace).await?;
         let tier_sets = catalogue.definitions.iter().filter(|given| given.kind == Kind::Tiers);
         let mut rows = segments::page_of(tier_sets, &page);
         let next_page_token = page.cut(&mut rows, |given| given.key.clone());
@@ -72,11 +72,11 @@ impl Api {
         caller: Caller,
         message: GetTierDistributionRequest,
     ) -> Result<GetTierDistributionResponse> {
-        let catalogue = self.engine.committed(&caller.workspace).await?;
+        let catalogue = self.engine()?.committed(&caller.workspace).await?;
         let given = save::find(&catalogue, SPACE, &message.key)?;
         let parts = if given.active.is_empty() { &given.latest } else { &given.active };
         let ids: Vec<u32> = parts.iter().map(|part| part.id).collect();
-        let sizes = members::sizes(self.engine.cx.db.read(), &caller.workspace, &ids).await?;
+        let sizes = members::sizes(self.engine()?.cx.db.read(), &caller.workspace, &ids).await?;
         let total: i64 = sizes.values().sum();
         let tier = |part: &crate::domain::definition::Part| {
             let customers = sizes.get(&part.id).copied().unwrap_or(0);

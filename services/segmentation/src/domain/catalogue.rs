@@ -1,6 +1,8 @@
 //! Everything a workspace defines, compiled: one plan over all conditions, and the order in which they are evaluated.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
 
 use kernel::Result;
 use rules::{Condition, Plan, PlannedSeries, Schema, Touched};
@@ -13,7 +15,11 @@ pub(crate) struct Catalogue {
     pub(crate) version: i64,
     pub(crate) definitions: Vec<Definition>,
     /// Over every active condition and those that wait for history.
-    pub(crate) plan: Plan,
+    pub(crate) plan: Arc<Plan>,
+    /// Whether the states hold everything that the plan reads.
+    pub(crate) complete: bool,
+    /// The conditions of the plan.
+    clauses: BTreeMap<u32, Condition>,
     /// Definitions in effect, each after those it asks for.
     pub(crate) targets: Vec<Target>,
     /// Targets whose answer may change by itself.
@@ -62,20 +68,26 @@ impl Catalogue {
             conditions.insert(text.to_owned(), condition.clone());
             clauses.insert(clause, condition);
         }
-        let plan = Plan::new(clauses.iter().map(|(clause, condition)| (*clause, condition)));
-        let mut catalogue = Self { version, definitions, plan, coverage, conditions, ..Self::default() };
-        catalogue.arrange(&clauses);
+        // A number stands for one text for ever: the same numbers are the same plan.
+        let plan = match before.filter(|before| before.clauses.keys().eq(clauses.keys())) {
+            Some(before) => before.plan.clone(),
+            None => Arc::new(Plan::new(clauses.iter().map(|(clause, condition)| (*clause, condition)))),
+        };
+        let mut catalogue =
+            Self { version, definitions, plan, coverage, conditions, clauses, ..Self::default() };
+        catalogue.complete = catalogue.covers(&catalogue.plan);
+        catalogue.arrange();
         Ok(catalogue)
     }
 
-    fn arrange(&mut self, clauses: &BTreeMap<u32, Condition>) {
-        for definition in in_order(&self.definitions, clauses) {
+    fn arrange(&mut self) {
+        for definition in in_order(&self.definitions, &self.clauses) {
             let Some(given) = self.definitions.get(definition) else { continue };
             let at = self.targets.len();
             for clause in given.active.iter().filter(|part| part.condition.is_some()).map(|part| part.clause)
             {
                 self.by_clause.insert(clause, at);
-                let uses = clauses.get(&clause).map(Condition::uses);
+                let uses = self.clauses.get(&clause).map(Condition::uses);
                 if uses.is_some_and(|uses| uses.behaviour || uses.now) {
                     self.timed.insert(at);
                 }
@@ -140,9 +152,21 @@ impl Catalogue {
         parsed.flat_map(|condition| condition.uses().segments.iter().cloned()).collect()
     }
 
+    /// What a plan reads and states do not hold, or not far enough back.
+    pub(crate) fn lacking(&self, plan: &Plan) -> Vec<PlannedSeries> {
+        let held: HashMap<u64, Option<Duration>> = self.coverage.iter().map(|s| (s.id, s.window)).collect();
+        let mut lacking = plan.series();
+        lacking.retain(|series| match (held.get(&series.id), series.window) {
+            (None, _) | (Some(Some(_)), None) => true,
+            (Some(None), _) => false,
+            (Some(Some(held)), Some(wanted)) => *held < wanted,
+        });
+        lacking
+    }
+
     /// Whether everything that conditions read is in the states.
     pub(crate) fn covers(&self, plan: &Plan) -> bool {
-        plan.lacking(&self.coverage).is_empty()
+        self.lacking(plan).is_empty()
     }
 
     /// The plan of one definition's latest conditions.

@@ -15,9 +15,7 @@ pub(super) async fn apply(
     merge: &Merge,
     why: Why,
 ) -> Result<()> {
-    if !merge.merge_id.is_empty()
-        && !people::first_time(unit.db(), &work.workspace, &event.name, &merge.merge_id).await?
-    {
+    if !people::first_time(unit.db(), &work.workspace, &event.name, &merge.identity()).await? {
         return Ok(());
     }
     let reason = if merge.gone.is_empty() { "split" } else { "merged" };

@@ -49,17 +49,16 @@ pub(crate) async fn run(engine: &Engine, workspace: &Workspace) -> Result<bool> 
 async fn begin(engine: &Engine, workspace: &Workspace) -> Result<Option<Filling>> {
     let unit = engine.cx.db.begin().await?;
     let work = Work::open(engine, unit.db(), workspace).await?;
-    let lacking = work.catalogue.plan.lacking(&work.catalogue.coverage);
+    let lacking = work.catalogue.lacking(&work.catalogue.plan);
     filling::clear(unit.db(), workspace).await?;
     if lacking.is_empty() {
         unit.commit().await?;
         return Ok(None);
     }
-    let series = work.catalogue.plan.series();
     let filling = Filling {
         run: i64::from_le_bytes(engine.cx.ids.next().as_u64_pair().1.to_le_bytes()),
         merging: false,
-        series: series.into_iter().filter(|series| lacking.contains(&series.id)).collect(),
+        series: lacking,
         positions: positions(engine, unit.db()).await?,
         merged_to: None,
     };

@@ -120,8 +120,8 @@ fn people() -> Vec<TableCreateStatement> {
             .table("applied_merge")
             .col(ColumnDef::new("workspace").string().not_null())
             .col(ColumnDef::new("name").string().not_null())
-            .col(ColumnDef::new("merge_id").string().not_null())
-            .primary_key(Index::create().col("workspace").col("name").col("merge_id"))
+            .col(ColumnDef::new("merge").string().not_null())
+            .primary_key(Index::create().col("workspace").col("name").col("merge"))
             .to_owned(),
     ]
 }

@@ -132,13 +132,13 @@ pub(crate) async fn first_time(
     db: &impl ConnectionTrait,
     workspace: &Workspace,
     name: &str,
-    merge_id: &str,
+    merge: &str,
 ) -> Result<bool> {
-    let id = (workspace.to_string(), name.to_owned(), merge_id.to_owned());
+    let id = (workspace.to_string(), name.to_owned(), merge.to_owned());
     if applied_merge::Entity::find_by_id(id.clone()).one(db).await.db()?.is_some() {
         return Ok(false);
     }
-    let row = applied_merge::ActiveModel { workspace: Set(id.0), name: Set(id.1), merge_id: Set(id.2) };
+    let row = applied_merge::ActiveModel { workspace: Set(id.0), name: Set(id.1), merge: Set(id.2) };
     put(db, vec![row]).await?;
     Ok(true)
 }

@@ -46,9 +46,12 @@ impl Work {
         let Some(mut customer) = self.customers.remove(&id) else { return };
         let facts = customer.facts.take().unwrap_or_else(|| self.facts_of(&customer));
         let catalogue = self.catalogue.clone();
+        let records = std::mem::take(&mut self.records);
+        let states: Vec<&State> =
+            customer.records.iter().filter_map(|id| records.get(id)).map(|record| &record.state).collect();
         while let Some(target) = affected.pop_first().and_then(|at| catalogue.targets.get(at)) {
             let Some(definition) = catalogue.definitions.get(target.definition) else { continue };
-            let (chosen, until) = self.answer(&customer, &facts, target, at);
+            let (chosen, until) = self.answer((&customer, &facts, &states), target, at);
             if until < customer.due {
                 customer.due = until.max(Time(at.0.saturating_add(1)));
                 customer.changed = true;
@@ -58,6 +61,7 @@ impl Work {
                 affected.extend(catalogue.dependents_of(&definition.key));
             }
         }
+        self.records = records;
         customer.facts = Some(facts);
         self.customers.insert(id, customer);
     }
@@ -67,16 +71,15 @@ impl Work {
     }
 
     /// The part that a customer is in, and until when that stays so by itself.
-    fn answer(&self, customer: &Customer, facts: &Facts, target: &Target, at: Time) -> (Option<u32>, Time) {
-        let states: Vec<&State> = customer
-            .records
-            .iter()
-            .filter_map(|id| self.records.get(id))
-            .map(|record| &record.state)
-            .collect();
+    fn answer(
+        &self,
+        (customer, facts, states): (&Customer, &Facts, &[&State]),
+        target: &Target,
+        at: Time,
+    ) -> (Option<u32>, Time) {
         let segments =
             |key: &str| self.catalogue.segment(key).is_some_and(|part| customer.memberships.contains(part));
-        let view = View { states: &states, facts, segments: &segments, event: None };
+        let view = View { states, facts, segments: &segments, event: None };
         let mut until = Time::MAX;
         for part in &target.parts {
             if part.condition.is_none() {

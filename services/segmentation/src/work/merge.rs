@@ -49,6 +49,13 @@ impl Merge {
         })
     }
 
+    /// Tells it from every other: one undoing may split several customers under one merge id.
+    pub(crate) fn identity(&self) -> String {
+        let mut others: Vec<String> = self.gone.iter().chain(&self.back).map(Uuid::to_string).collect();
+        others.sort_unstable();
+        format!("{} {} {}", self.merge_id, self.survivor, others.join(" "))
+    }
+
     /// Everybody it names.
     pub(crate) fn customers(&self) -> BTreeSet<Uuid> {
         let named = self.gone.iter().chain(&self.back).chain([&self.survivor]);

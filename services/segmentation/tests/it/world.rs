@@ -36,14 +36,21 @@ impl World {
         Self::with(Stage::open(assembly(false)).await.unwrap(), 1)
     }
 
+    pub(crate) async fn with_real_analytics() -> Self {
+        let assembly = assembly(false).with::<analytics::Analytics>();
+        Self::with(Stage::open(assembly).await.unwrap(), 1)
+    }
+
     fn with(stage: Stage, sequence: u64) -> Self {
         let api = SegmentationServiceClient::new(stage.client());
         Self { stage, api, sequence: AtomicU64::new(sequence) }
     }
 
     pub(crate) async fn reopen(self, history: bool) -> Self {
-        let sequence = self.sequence.load(Ordering::Relaxed);
-        Self::with(self.stage.reopen(assembly(history)).await.unwrap(), sequence)
+        let Self { stage, api, sequence } = self;
+        // Its connection would keep the former process's log open.
+        drop(api);
+        Self::with(stage.reopen(assembly(history)).await.unwrap(), sequence.into_inner())
     }
 
     pub(crate) fn now(&self) -> Time {

@@ -11,7 +11,7 @@ pub(crate) struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub name: String,
     #[sea_orm(primary_key, auto_increment = false)]
-    pub merge_id: String,
+    pub merge: String,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
