@@ -14,7 +14,9 @@ pub(crate) const ALL: [&str; 7] =
 /// # Errors
 /// [`kernel::Kind::Precondition`] for an unknown name.
 pub(crate) fn of(names: &[String], run: &Run) -> Result<Assembly> {
-    let layers = Layers { file: run.config.clone(), set: run.set.clone(), ..Layers::from_environment() };
+    let mut layers = Layers::from_environment();
+    layers.file.clone_from(&run.config);
+    layers.set.clone_from(&run.set);
     let all = names.iter().any(|name| name == "all");
     let chosen: Vec<&str> = if all { ALL.to_vec() } else { names.iter().map(String::as_str).collect() };
     chosen.into_iter().try_fold(Assembly::new(layers), |assembly, name| {

@@ -89,8 +89,9 @@ impl Process {
     /// [`Kind::Precondition`] for wrong settings or a data directory that is in use or cannot be written.
     pub async fn new(settings: Settings, clock: Clock) -> Result<Self> {
         let common: Common = settings.section("common")?;
-        let retention = kernel::time::parse_duration(&common.bus.retention)
-            .map_err(|message| Error::precondition("CONFIG_INVALID", format!("common.bus.retention: {message}")))?;
+        let retention = kernel::time::parse_duration(&common.bus.retention).map_err(|message| {
+            Error::precondition("CONFIG_INVALID", format!("common.bus.retention: {message}"))
+        })?;
         let options = Options {
             partitions: common.bus.partitions,
             segment_bytes: common.bus.segment_bytes,
@@ -206,7 +207,18 @@ impl Process {
         });
         servers.close();
         tasks.open();
-        Ok(Running { grpc: grpc_address, http: http_address, rpc, log, activity, metrics, tasks, stop, servers })
+        Ok(Running {
+            grpc: grpc_address,
+            http: http_address,
+            rpc,
+            log,
+            activity,
+            metrics,
+            tasks,
+            switchboard,
+            stop,
+            servers,
+        })
     }
 }
 
@@ -232,7 +244,8 @@ async fn assemble(parts: Vec<(&'static str, Parts)>, metrics: &Metrics) -> Resul
 
 async fn bind(address: SocketAddr, option: &str) -> Result<TcpListener> {
     TcpListener::bind(address).await.map_err(|cause| {
-        let message = format!("{address} cannot be used: {cause}; choose another with --set {option}=127.0.0.1:0");
+        let message =
+            format!("{address} cannot be used: {cause}; choose another with --set {option}=127.0.0.1:0");
         Error::new(Kind::Precondition, "ADDRESS_IN_USE", message).caused_by(cause)
     })
 }
@@ -257,6 +270,7 @@ pub struct Running {
     /// Metrics of the process.
     pub metrics: Metrics,
     tasks: Tasks,
+    switchboard: Switchboard,
     stop: CancellationToken,
     servers: tokio_util::task::TaskTracker,
 }
@@ -272,5 +286,6 @@ impl Running {
             tracing::warn!("open calls were cut off after {GRACE:?}");
         }
         self.tasks.stop().await;
+        self.switchboard.unbind();
     }
 }

@@ -23,7 +23,6 @@ impl Default for Tasks {
 impl Tasks {
     /// Runs `work` once every service of the process is in place; it is dropped at an await point when the process
     /// stops. A task that ends by itself in the meantime is reported as a fault.
-    #[expect(clippy::disallowed_methods, reason = "the one place that spawns")]
     pub fn spawn(&self, name: impl Into<String>, work: impl Future<Output = ()> + Send + 'static) {
         let (name, stop, mut open) = (name.into(), self.stop.clone(), self.open.subscribe());
         let guarded = async move {

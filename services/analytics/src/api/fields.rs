@@ -46,7 +46,8 @@ impl Fields {
             return None;
         }
         if !scalar::is_path(path) {
-            self.refuse("breakdown", format!("`{path}` is not a property; write properties.<name>, context.channel, context.source_key, context.locale or context.campaign.<field>"));
+            let paths = "name, properties.<name>, context.channel, context.source_key, context.locale or context.campaign.<field>";
+            self.refuse("breakdown", format!("`{path}` is not a property; write {paths}"));
         }
         Some(path.to_owned())
     }

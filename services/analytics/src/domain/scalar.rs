@@ -36,10 +36,16 @@ impl Scalar {
     }
 }
 
-/// The value at `path`: `properties.<key>` (also with a point in the key), `properties.<key>.<key>…` within objects,
+/// The path of the event's name itself.
+const NAME: &str = "name";
+
+/// The value at `path`: `name`, `properties.<key>` (also with a point in the key), `properties.<key>.<key>…` within objects,
 /// `context.channel`, `context.source_key`, `context.campaign.{name,source,medium,term,content}`, `context.locale`.
 /// Empty texts of the context count as absent; lists and objects have no value.
 pub fn value_at(event: &Event, path: &str) -> Option<Scalar> {
+    if path == NAME {
+        return Some(Scalar::Text(event.name.clone()));
+    }
     if let Some(rest) = path.strip_prefix("properties.") {
         return in_struct(event.properties.as_ref()?, rest);
     }
@@ -64,7 +70,7 @@ pub fn is_path(path: &str) -> bool {
     match path.strip_prefix("properties.") {
         Some(rest) => !rest.is_empty(),
         None => {
-            matches!(path, "context.channel" | "context.source_key" | "context.locale")
+            matches!(path, NAME | "context.channel" | "context.source_key" | "context.locale")
                 || path
                     .strip_prefix("context.campaign.")
                     .is_some_and(|field| matches!(field, "name" | "source" | "medium" | "term" | "content"))
