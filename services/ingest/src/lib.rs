@@ -1,4 +1,4 @@
-//! Every way in: gRPC, the tracking API of Segment and RudderStack, platform callbacks.
+//! Every way in: gRPC, the tracking API of Segment and `RudderStack`, platform callbacks.
 //!
 //! An event is judged, known again if it came before, appended to the raw log, and answered for once it is durable.
 

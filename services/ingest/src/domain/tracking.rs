@@ -1,6 +1,6 @@
-//! The tracking API that Segment's and RudderStack's SDKs speak: bodies in, events out. Pure.
+//! The tracking API that Segment's and `RudderStack`'s SDKs speak: bodies in, events out. Pure.
 //!
-//! Sources: the public descriptions of the Segment HTTP API and of the RudderStack gateway, and what their SDKs send
+//! Sources: the public descriptions of the Segment HTTP API and of the `RudderStack` gateway, and what their SDKs send
 //! (platforms.md 5).
 
 pub(crate) mod body;

@@ -18,7 +18,7 @@ use crate::domain::tracking::{Arrival, Body, Endpoint, translate};
 use crate::intake::{Candidate, Form};
 
 /// Accepts calls. Segment's semantics: 200 for everything that can be read; events that are refused one by one are
-/// kept as failed events. 401 for an unknown write key, as RudderStack does: losing events silently helps nobody.
+/// kept as failed events. 401 for an unknown write key, as `RudderStack` does: losing events silently helps nobody.
 pub(super) async fn accept(
     State(web): State<Web>,
     Path(call): Path<String>,

@@ -8,7 +8,7 @@ use sea_orm::entity::prelude::*;
 pub(crate) struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub workspace: String,
-    /// UUIDv7: grows with time.
+    /// A version 7 UUID: grows with time.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
     pub source_key: String,
