@@ -8,8 +8,8 @@ mod templates;
 
 use std::sync::{Arc, Weak};
 
-use chassis::rpc::{self, Rpc};
 use chassis::Context;
+use chassis::rpc::{self, Rpc};
 use kernel::{Clock, Ids, Workspace};
 use store::Database;
 use tonic::{Request, Response, Status};

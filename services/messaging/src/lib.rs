@@ -1,6 +1,6 @@
 //! Messaging: talks to customers over mail, webhooks and WeChat Official Accounts, once.
 //!
-//! A message is durable before SendMessage answers. One worker per channel writes what is due from template and
+//! A message is durable before `SendMessage` answers. One worker per channel writes what is due from template and
 //! profile, commits the batch as being sent, calls the provider, and commits the answers together with the facts that
 //! tell others. What a dying process leaves half-way is sent again only where that does no harm.
 

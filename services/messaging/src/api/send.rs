@@ -1,4 +1,4 @@
-//! SendMessage and SendMessages: checked, made durable together, once per idempotency key.
+//! `SendMessage` and `SendMessages`: checked, made durable together, once per idempotency key.
 
 mod check;
 mod enqueue;

@@ -34,7 +34,7 @@ pub(crate) struct Smtp {
 pub(crate) enum Tls {
     None,
     Starttls,
-    Tls,
+    FromTheStart,
 }
 
 /// Somebody's HTTP endpoint.
@@ -90,7 +90,7 @@ impl Form<'_> {
         let tls = match self.text("tls").as_str() {
             "" | "starttls" => Tls::Starttls,
             "none" => Tls::None,
-            "tls" => Tls::Tls,
+            "tls" => Tls::FromTheStart,
             _ => {
                 self.wrong("tls", "write none, starttls or tls");
                 Tls::Starttls
@@ -99,7 +99,7 @@ impl Form<'_> {
         let port = self.port(match tls {
             Tls::None => 25,
             Tls::Starttls => 587,
-            Tls::Tls => 465,
+            Tls::FromTheStart => 465,
         });
         let (username, password) = (self.text("username"), Secret::new(self.text("password")));
         if username.is_empty() != password.is_empty() {

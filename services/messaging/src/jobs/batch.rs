@@ -1,6 +1,8 @@
 //! One batch on one channel: written, committed as being sent, handed over, and the answers committed with their facts.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
 
 use futures::stream::{self, StreamExt as _};
 use kernel::{CustomerId, Result, Time, Workspace};
@@ -12,10 +14,14 @@ use super::windows::{self, Charge, Ledger};
 use crate::domain::channel::Channel;
 use crate::domain::message::State;
 use crate::domain::outcome::Outcome;
+use crate::domain::template::Content;
 use crate::facts;
 use crate::people::{People, Person};
 use crate::provider::{Outgoing, Provider, WINDOW_CODES};
 use crate::store::messages::{self, Message};
+
+/// Pause before the answers of a provider are committed again.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// A channel and its provider.
 pub(super) struct Route {
@@ -33,7 +39,7 @@ struct Departure {
 /// A message with the addresses it may go to.
 struct Written {
     message: Message,
-    content: crate::domain::template::Content,
+    content: Content,
     addresses: Vec<String>,
 }
 
@@ -41,7 +47,7 @@ struct Written {
 pub(super) async fn deliver(
     dispatcher: &Dispatcher,
     workspace: &Workspace,
-    route: Option<std::sync::Arc<Route>>,
+    route: Option<Arc<Route>>,
     mut due: Vec<Message>,
 ) -> Result<usize> {
     let Some(route) = route else {
@@ -186,34 +192,58 @@ async fn hand_over(
     stream::iter(departures).map(send).buffer_unordered(dispatcher.knobs.concurrency).collect().await
 }
 
-/// Commits the answers with the facts that follow from them. It must succeed: the provider has been called.
+/// A message whose provider has answered, and whether the platform said that the reply window is shut.
+struct Answered {
+    departure: Departure,
+    shut: bool,
+}
+
+/// Notes the answers and commits them. The provider has been called: only the end of the process stops the trying.
 async fn settle(
     dispatcher: &Dispatcher,
     workspace: &Workspace,
     route: &Route,
     addressing: &Addressing,
-    answered: Vec<(Departure, Outcome)>,
+    outcomes: Vec<(Departure, Outcome)>,
 ) -> Result<()> {
     let now = dispatcher.cx.clock.now();
-    let mut done = Vec::new();
-    for (mut departure, outcome) in answered {
+    let note = |(mut departure, outcome): (Departure, Outcome)| {
         departure.message.progress.answered(&outcome, now, &dispatcher.knobs.retry);
         let shut = matches!(&outcome, Outcome::Refused(fault) if WINDOW_CODES.contains(&fault.code.as_str()));
-        done.push((departure, shut));
+        Answered { departure, shut }
+    };
+    let answered: Vec<Answered> = outcomes.into_iter().map(note).collect();
+    let stopping = dispatcher.cx.tasks.stopping();
+    while let Err(error) = commit_answers(dispatcher, workspace, route, addressing, &answered).await {
+        if !error.kind.retryable() || stopping.is_cancelled() {
+            return Err(error);
+        }
+        tracing::warn!(%error, "answers of a provider could not be kept; trying again");
+        tokio::time::sleep(PAUSE).await;
     }
-    let messages: Vec<&Message> = done.iter().map(|(departure, _)| &departure.message).collect();
+    wake(dispatcher, workspace, answered.iter().map(|one| &one.departure.message));
+    Ok(())
+}
+
+/// Commits answers with the facts that follow from them.
+async fn commit_answers(
+    dispatcher: &Dispatcher,
+    workspace: &Workspace,
+    route: &Route,
+    addressing: &Addressing,
+    answered: &[Answered],
+) -> Result<()> {
     let mut unit = dispatcher.cx.db.begin().await?;
     if let Addressing::Openid { app_id } = addressing {
-        let charged: Vec<(&Message, &Charge, bool)> = done
+        let charged: Vec<(&Message, &Charge, bool)> = answered
             .iter()
-            .filter_map(|(departure, shut)| Some((&departure.message, departure.charge.as_ref()?, *shut)))
+            .filter_map(|one| Some((&one.departure.message, one.departure.charge.as_ref()?, one.shut)))
             .collect();
         windows::settle(unit.db(), (workspace, app_id), &charged).await?;
     }
+    let messages: Vec<&Message> = answered.iter().map(|one| &one.departure.message).collect();
     keep(dispatcher, &mut unit, &messages, route.channel.kind.name()).await?;
-    unit.commit().await?;
-    wake(dispatcher, workspace, messages.into_iter());
-    Ok(())
+    unit.commit().await
 }
 
 /// Keeps messages and publishes the facts of those that have come to their end.

@@ -3,6 +3,7 @@
 use chassis::Context;
 use kernel::{Result, Workspace};
 
+use crate::domain::channel::Kind;
 use crate::domain::outcome::Outcome;
 use crate::domain::retry::Retry;
 use crate::facts;
@@ -23,7 +24,7 @@ pub(super) async fn recover(cx: &Context) -> Result<()> {
         let mut unit = cx.db.begin().await?;
         for message in &mut left {
             let kind = kind_of(cx, &message.workspace, &message.progress.channel).await?;
-            if kind.is_some_and(crate::domain::channel::Kind::repeatable) {
+            if kind.is_some_and(Kind::repeatable) {
                 message.progress.send_again(now);
                 again += 1;
                 continue;
@@ -32,7 +33,7 @@ pub(super) async fn recover(cx: &Context) -> Result<()> {
             message.progress.answered(&outcome, now, &Retry::new(Vec::new()));
             unknown += 1;
             if let Some(name) = message.progress.state.fact() {
-                let kind = kind.map_or("", crate::domain::channel::Kind::name);
+                let kind = kind.map_or("", Kind::name);
                 unit.publish(&message.workspace, &facts::about(&cx.ids, name, message, kind, now)?);
             }
         }
@@ -49,10 +50,6 @@ pub(super) async fn recover(cx: &Context) -> Result<()> {
     Ok(())
 }
 
-async fn kind_of(
-    cx: &Context,
-    workspace: &Workspace,
-    key: &str,
-) -> Result<Option<crate::domain::channel::Kind>> {
+async fn kind_of(cx: &Context, workspace: &Workspace, key: &str) -> Result<Option<Kind>> {
     Ok(channels::find(cx.db.read(), workspace, key).await?.map(|channel| channel.kind))
 }

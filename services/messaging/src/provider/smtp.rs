@@ -69,9 +69,12 @@ impl Smtp {
     pub(crate) fn new(settings: settings::Smtp, around: &Surroundings) -> Result<Self> {
         let tls = match settings.tls {
             Tls::None => None,
-            Tls::Starttls | Tls::Tls => Some(TlsParameters::new(settings.host.clone()).map_err(|cause| {
-                Error::precondition("TLS_UNAVAILABLE", "TLS cannot be set up for this host").caused_by(cause)
-            })?),
+            Tls::Starttls | Tls::FromTheStart => {
+                Some(TlsParameters::new(settings.host.clone()).map_err(|cause| {
+                    Error::precondition("TLS_UNAVAILABLE", "TLS cannot be set up for this host")
+                        .caused_by(cause)
+                })?)
+            }
         };
         Ok(Self {
             timeout: around.timeout,
@@ -126,7 +129,7 @@ impl Smtp {
     }
 
     async fn open(&self) -> Result<AsyncSmtpConnection, Failure> {
-        let at_once = self.tls.clone().filter(|_| self.settings.tls == Tls::Tls);
+        let at_once = self.tls.clone().filter(|_| self.settings.tls == Tls::FromTheStart);
         let server = (self.settings.host.as_str(), self.settings.port);
         let connecting = async {
             let mut connection =

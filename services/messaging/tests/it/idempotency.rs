@@ -21,7 +21,9 @@ async fn sixty_four_at_once_make_one_message() {
     let mut calls = JoinSet::new();
     for _ in 0..64 {
         let mut api = world.api.clone();
-        calls.spawn(async move { api.send_message(request("once", 1, &["box"], "hello")).await.unwrap().into_inner() });
+        calls.spawn(async move {
+            api.send_message(request("once", 1, &["box"], "hello")).await.unwrap().into_inner()
+        });
     }
     let answers = calls.join_all().await;
     let first = &answers[0].message.as_ref().unwrap().message_id;
@@ -38,7 +40,11 @@ async fn another_message_under_the_same_key_is_refused() {
     assert_eq!(refused.code(), tonic::Code::AlreadyExists);
     assert!(refused.message().contains("idempotency key"), "{refused}");
     // The traces of its cause do not make it another message.
-    let traced = pb::SendMessageRequest { cause_id: "e9".into(), cause_depth: 3, ..request("k", 1, &["box"], "hello") };
+    let traced = pb::SendMessageRequest {
+        cause_id: "e9".into(),
+        cause_depth: 3,
+        ..request("k", 1, &["box"], "hello")
+    };
     world.send(traced).await;
     world.stage.settled().await;
     assert_eq!(world.facts().await.len(), 2);

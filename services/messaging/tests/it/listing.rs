@@ -11,7 +11,8 @@ use crate::world::{World, customer_id, request, somebody};
 #[tokio::test]
 async fn messages_are_found_by_customer_channel_and_state() {
     let mut world = World::open().await;
-    let mut people = vec![somebody(1, &["user_id=u1"], json!({})), somebody(2, &["user_id=u2"], json!({"name": "李雷"}))];
+    let mut people =
+        vec![somebody(1, &["user_id=u1"], json!({})), somebody(2, &["user_id=u2"], json!({"name": "李雷"}))];
     people[1].aliases.push(customer_id(7));
     world.know(&people);
     world.sandbox("a").await;

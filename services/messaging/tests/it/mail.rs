@@ -13,7 +13,8 @@ fn settings(sink: &Sink) -> Value {
 async fn ready(addresses: &[&str]) -> (World, Sink) {
     let sink = Sink::start().await;
     let mut world = World::open().await;
-    let person = |(n, address): (u32, &&str)| somebody(n, &[&format!("email={address}")], json!({"name": "韩梅梅"}));
+    let person =
+        |(n, address): (u32, &&str)| somebody(n, &[&format!("email={address}")], json!({"name": "韩梅梅"}));
     world.know(&(1..).zip(addresses).map(person).collect::<Vec<_>>());
     world.channel("mail", ChannelKind::Smtp, settings(&sink), "").await;
     world.template("hello", "您好,{{ profile.name }}").await;
@@ -38,7 +39,9 @@ async fn text_and_html_go_out_as_alternatives_with_our_message_id() {
     let message_id = format!("<{}@example.com>", message.message_id);
     assert_eq!(message.provider_id, message_id);
     assert!(text.contains(&format!("Message-ID: {message_id}")), "{text}");
-    assert!(text.contains("multipart/alternative") && text.contains("text/plain") && text.contains("text/html"));
+    assert!(
+        text.contains("multipart/alternative") && text.contains("text/plain") && text.contains("text/html")
+    );
     // 关系, encoded for a header (RFC 2047).
     assert!(text.contains("=?utf-8?b?5YWz57O7?= <hello@example.com>"), "{text}");
     assert!(text.contains("Date: Sat, 21 Nov 2026 02:00:00 +0000"), "{text}");

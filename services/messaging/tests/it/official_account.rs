@@ -14,7 +14,8 @@ const TOKEN: &str = "/cgi-bin/stable_token";
 async fn ready() -> (World, Wechat) {
     let mut world = World::open().await;
     let wechat = Wechat::start(&world).await;
-    let person = |n: u32| somebody(n, &[&format!("wechat.openid:{APP_ID}={}", openid(n))], json!({"name": "张伟"}));
+    let person =
+        |n: u32| somebody(n, &[&format!("wechat.openid:{APP_ID}={}", openid(n))], json!({"name": "张伟"}));
     world.know(&(1..=20).map(person).collect::<Vec<_>>());
     world.channel("oa", ChannelKind::WechatOa, wechat.settings(), "").await;
     world.sandbox("box").await;
@@ -64,7 +65,9 @@ async fn the_platforms_own_word_counts() {
     let (mut world, mut wechat) = ready().await;
     // Our log says that the window is open; the platform, where nobody follows, says that it is not.
     wechat.act(&world, 1, "follow", "wechat.subscribed").await;
-    wechat.control("wechat_oa/actions", json!({ "app_id": APP_ID, "action": "unfollow", "openid": openid(1) })).await;
+    wechat
+        .control("wechat_oa/actions", json!({ "app_id": APP_ID, "action": "unfollow", "openid": openid(1) }))
+        .await;
     let message = world.sent(request("a", 1, &["oa", "box"], "hello")).await;
     assert_eq!((message.state(), message.channel.as_str()), (State::Sent, "box"), "{message:?}");
     assert_eq!(message.attempts[0].outcome, "WECHAT_45015");
@@ -106,7 +109,9 @@ async fn one_token_serves_all_and_is_refreshed_once_when_refused() {
 async fn a_lost_answer_is_not_taken_for_a_refusal() {
     let (mut world, mut wechat) = ready().await;
     wechat.act(&world, 1, "message", "message_replied").await;
-    wechat.control("faults", json!({ "path": SEND, "invalid_json": true, "times": 1, "processed": true })).await;
+    wechat
+        .control("faults", json!({ "path": SEND, "invalid_json": true, "times": 1, "processed": true }))
+        .await;
     let lost = world.sent(request("a", 1, &["oa", "box"], "hello")).await;
     assert_eq!((lost.state(), lost.reason.as_str()), (State::Unknown, "OUTCOME_UNKNOWN"), "{lost:?}");
     wechat.control("faults", json!({ "path": SEND, "http_status": 502, "times": 1 })).await;

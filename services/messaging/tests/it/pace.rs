@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use serde_json::json;
-use wire::messaging::{ChannelKind, Limits, MessageState as State, SendMessagesRequest, UpdateChannelRequest};
+use wire::messaging::{
+    ChannelKind, Limits, MessageState as State, SendMessagesRequest, UpdateChannelRequest,
+};
 
 use crate::receiver::Receiver;
 use crate::world::{World, channel, request, somebody};
@@ -54,7 +56,10 @@ async fn tries_back_off_and_end() {
     world.stage.advance(Duration::from_secs(3 * 86_400)).await;
     let message = world.message(&id).await;
     assert_eq!((message.state(), message.reason.as_str()), (State::Failed, "HTTP_500"));
-    let times = message.attempts.iter().map(|attempt| kernel::Time::from(attempt.time.unwrap()).since(start).as_secs());
+    let times = message
+        .attempts
+        .iter()
+        .map(|attempt| kernel::Time::from(attempt.time.unwrap()).since(start).as_secs());
     let minutes: Vec<u64> = times.map(|seconds| seconds / 60).collect();
     assert_eq!(minutes, [0, 1, 6, 36, 156, 516]);
     assert_eq!(receiver.posted().len(), 6);

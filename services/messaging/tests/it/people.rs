@@ -122,7 +122,10 @@ fn missing<T>() -> Answer<T> {
 
 #[tonic::async_trait]
 impl IdentityService for Book {
-    async fn get_customer(&self, request: Request<id::GetCustomerRequest>) -> Answer<id::GetCustomerResponse> {
+    async fn get_customer(
+        &self,
+        request: Request<id::GetCustomerRequest>,
+    ) -> Answer<id::GetCustomerResponse> {
         rpc::answer(request, |_, request| async move {
             let matches = |one: &Somebody| match &request.customer {
                 Some(get_customer_request::Customer::CustomerId(id)) => one.is(id),
@@ -131,7 +134,8 @@ impl IdentityService for Book {
                 }
                 None => false,
             };
-            let found = self.read().into_iter().find(matches).ok_or_else(|| Error::not_found("customer", "?"))?;
+            let found =
+                self.read().into_iter().find(matches).ok_or_else(|| Error::not_found("customer", "?"))?;
             Ok(id::GetCustomerResponse { customer: Some(found.customer()) })
         })
         .await
@@ -149,7 +153,10 @@ impl IdentityService for Book {
         .await
     }
 
-    async fn resolve_identity(&self, _: Request<id::ResolveIdentityRequest>) -> Answer<id::ResolveIdentityResponse> {
+    async fn resolve_identity(
+        &self,
+        _: Request<id::ResolveIdentityRequest>,
+    ) -> Answer<id::ResolveIdentityResponse> {
         missing()
     }
 
@@ -160,7 +167,10 @@ impl IdentityService for Book {
         missing()
     }
 
-    async fn merge_customers(&self, _: Request<id::MergeCustomersRequest>) -> Answer<id::MergeCustomersResponse> {
+    async fn merge_customers(
+        &self,
+        _: Request<id::MergeCustomersRequest>,
+    ) -> Answer<id::MergeCustomersResponse> {
         missing()
     }
 
@@ -172,11 +182,17 @@ impl IdentityService for Book {
         missing()
     }
 
-    async fn explain_identity(&self, _: Request<id::ExplainIdentityRequest>) -> Answer<id::ExplainIdentityResponse> {
+    async fn explain_identity(
+        &self,
+        _: Request<id::ExplainIdentityRequest>,
+    ) -> Answer<id::ExplainIdentityResponse> {
         missing()
     }
 
-    async fn list_conflicts(&self, _: Request<id::ListConflictsRequest>) -> Answer<id::ListConflictsResponse> {
+    async fn list_conflicts(
+        &self,
+        _: Request<id::ListConflictsRequest>,
+    ) -> Answer<id::ListConflictsResponse> {
         missing()
     }
 }
@@ -209,7 +225,10 @@ impl ProfileService for Book {
         missing()
     }
 
-    async fn update_profile(&self, _: Request<pf::UpdateProfileRequest>) -> Answer<pf::UpdateProfileResponse> {
+    async fn update_profile(
+        &self,
+        _: Request<pf::UpdateProfileRequest>,
+    ) -> Answer<pf::UpdateProfileResponse> {
         missing()
     }
 

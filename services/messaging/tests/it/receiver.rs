@@ -69,5 +69,9 @@ async fn take(State(script): State<Arc<Mutex<Script>>>, headers: HeaderMap, byte
     script.posted.push(Posted { headers, bytes });
     let (status, retry_after) = script.answers.pop_front().unwrap_or((200, ""));
     let status = StatusCode::from_u16(status).unwrap();
-    if retry_after.is_empty() { status.into_response() } else { (status, [("retry-after", retry_after)]).into_response() }
+    if retry_after.is_empty() {
+        status.into_response()
+    } else {
+        (status, [("retry-after", retry_after)]).into_response()
+    }
 }

@@ -27,7 +27,8 @@ async fn force(world: &World, sql: &str) {
 #[tokio::test]
 async fn only_what_may_be_repeated_is_repeated() {
     let mut world = World::open().await;
-    let (sink, receiver, wechat) = (Sink::start().await, Receiver::start().await, Wechat::start(&world).await);
+    let (sink, receiver, wechat) =
+        (Sink::start().await, Receiver::start().await, Wechat::start(&world).await);
     world.know(&[somebody(1, &["email=a@example.cn"], json!({}))]);
     let mail = json!({ "host": "127.0.0.1", "port": sink.port, "from": "a@example.com", "tls": "none" });
     world.channel("mail", ChannelKind::Smtp, mail, "").await;
@@ -40,10 +41,12 @@ async fn only_what_may_be_repeated_is_repeated() {
         ids.insert(key, world.sent(request(key, 1, &[key], "hello")).await.message_id);
     }
     // The mail and the post went out; the answers were lost with the process.
-    force(&world, "update message set state = 'sending', due_at = null, sent_at = null, attempts = '[]'").await;
+    force(&world, "update message set state = 'sending', due_at = null, sent_at = null, attempts = '[]'")
+        .await;
     let mut world = world.reopen().await;
     world.stage.settled().await;
-    let expected = [("mail", State::Unknown), ("hook", State::Sent), ("oa", State::Unknown), ("box", State::Sent)];
+    let expected =
+        [("mail", State::Unknown), ("hook", State::Sent), ("oa", State::Unknown), ("box", State::Sent)];
     for (key, state) in expected {
         assert_eq!(world.message(&ids[key]).await.state(), state, "{key}");
     }

@@ -42,7 +42,8 @@ async fn no_answer_and_no_log_line_shows_one() {
         tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(lines.clone()).finish();
     let _logging = tracing::subscriber::set_default(subscriber);
     let mut world = World::open().await;
-    let (sink, receiver, wechat) = (Sink::start().await, Receiver::start().await, Wechat::start(&world).await);
+    let (sink, receiver, wechat) =
+        (Sink::start().await, Receiver::start().await, Wechat::start(&world).await);
     world.know(&[somebody(1, &["email=a@example.cn"], json!({}))]);
     let mail = json!({
         "host": "127.0.0.1", "port": sink.port, "from": "a@example.com", "tls": "none",
@@ -56,8 +57,10 @@ async fn no_answer_and_no_log_line_shows_one() {
     let mut shown = String::new();
     for key in ["mail", "hook", "oa"] {
         world.sent(request(key, 1, &[key], "hello")).await;
-        let got = world.api.get_channel(pb::GetChannelRequest { key: key.into() }).await.unwrap().into_inner();
-        let tested = world.api.test_channel(pb::TestChannelRequest { key: key.into() }).await.unwrap().into_inner();
+        let got =
+            world.api.get_channel(pb::GetChannelRequest { key: key.into() }).await.unwrap().into_inner();
+        let tested =
+            world.api.test_channel(pb::TestChannelRequest { key: key.into() }).await.unwrap().into_inner();
         shown.push_str(&format!("{got:?}{tested:?}"));
     }
     let listed = world.api.list_channels(pb::ListChannelsRequest::default()).await.unwrap().into_inner();

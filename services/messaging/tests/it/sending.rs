@@ -46,7 +46,10 @@ async fn every_mistake_of_a_request_is_named() {
     };
     let refused = world.api.send_message(wrong).await.unwrap_err();
     let fields: Vec<String> = violations(&refused).into_iter().map(|(field, _)| field).collect();
-    assert_eq!(fields, ["idempotency_key", "channels[1]", "channels[2]", "template", "customer_id", "purpose"]);
+    assert_eq!(
+        fields,
+        ["idempotency_key", "channels[1]", "channels[2]", "template", "customer_id", "purpose"]
+    );
     let refused = world.api.send_message(pb::SendMessageRequest::default()).await.unwrap_err();
     assert_eq!(violations(&refused).len(), 4);
 }
@@ -61,7 +64,9 @@ async fn an_event_says_who_it_was_and_keeps_the_chain_of_causes() {
         id: "e1".into(),
         customer_id: customer_id(5),
         record_id: record_id(8),
-        properties: Some(chassis::values::to_struct(json!({"order_id": "A100"}).as_object().unwrap().clone())),
+        properties: Some(chassis::values::to_struct(
+            json!({"order_id": "A100"}).as_object().unwrap().clone(),
+        )),
         depth: 3,
         ..wire::event::Event::default()
     };
@@ -71,7 +76,8 @@ async fn an_event_says_who_it_was_and_keeps_the_chain_of_causes() {
     for fact in world.events().await {
         assert_eq!((fact.cause_id.as_str(), fact.depth, fact.record_id.clone()), ("e1", 4, record_id(8)));
     }
-    let deep = pb::SendMessageRequest { cause_id: "e2".into(), cause_depth: 16, ..request("k2", 5, &["box"], "t") };
+    let deep =
+        pb::SendMessageRequest { cause_id: "e2".into(), cause_depth: 16, ..request("k2", 5, &["box"], "t") };
     let deep = pb::SendMessageRequest { event: Some(event), ..deep };
     assert_eq!(world.api.send_message(deep).await.unwrap_err().code(), tonic::Code::FailedPrecondition);
 }

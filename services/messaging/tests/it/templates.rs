@@ -18,13 +18,19 @@ async fn mistakes_are_refused_at_create_and_update() {
     world.template("t", "好").await;
     let wrong = |key: &str| pb::Template {
         key: key.into(),
-        variants: vec![variant("zh-CN", "好"), variant("en", "line one\n{{ vars.x | }}"), variant("EN", "{{ foo }}")],
+        variants: vec![
+            variant("zh-CN", "好"),
+            variant("en", "line one\n{{ vars.x | }}"),
+            variant("EN", "{{ foo }}"),
+        ],
         ..pb::Template::default()
     };
     let create = pb::CreateTemplateRequest { template: Some(wrong("new")) };
     let update = pb::UpdateTemplateRequest { template: Some(wrong("t")) };
-    let refusals =
-        [world.api.create_template(create).await.unwrap_err(), world.api.update_template(update).await.unwrap_err()];
+    let refusals = [
+        world.api.create_template(create).await.unwrap_err(),
+        world.api.update_template(update).await.unwrap_err(),
+    ];
     for refused in refusals {
         let found = violations(&refused);
         assert_eq!(found.len(), 3, "{found:?}");
@@ -74,7 +80,10 @@ async fn a_missing_value_fails_the_message_and_says_where() {
     assert_eq!((message.state(), message.reason.as_str()), (State::Failed, "RENDER_FAILED"));
     assert_eq!(message.attempts.len(), 1);
     let detail = &message.attempts[0].detail;
-    assert!(detail.contains("line 2") && detail.contains("profile.name") && detail.contains("default"), "{detail}");
+    assert!(
+        detail.contains("line 2") && detail.contains("profile.name") && detail.contains("default"),
+        "{detail}"
+    );
     let render = pb::RenderTemplateRequest { key: "t".into(), ..pb::RenderTemplateRequest::default() };
     let refused = world.api.render_template(render).await.unwrap_err();
     assert_eq!(refused.code(), tonic::Code::FailedPrecondition);

@@ -57,7 +57,8 @@ async fn passing_answers_are_tried_again_when_the_receiver_asks_and_others_are_n
     let outcomes: Vec<&str> = message.attempts.iter().map(|attempt| attempt.outcome.as_str()).collect();
     assert_eq!(outcomes, ["HTTP_429", "HTTP_503", "HTTP_410"]);
     assert_eq!((message.state(), message.reason.as_str()), (State::Failed, "HTTP_410"));
-    let keys: Vec<String> = receiver.posted().iter().map(|posted| posted.header("idempotency-key").to_owned()).collect();
+    let keys: Vec<String> =
+        receiver.posted().iter().map(|posted| posted.header("idempotency-key").to_owned()).collect();
     assert_eq!(keys, ["k", "k", "k"]);
 }
 
@@ -68,8 +69,10 @@ async fn private_networks_are_out_of_reach_unless_allowed() {
     world.channel("inside", ChannelKind::Webhook, inside, "").await;
     let message = world.sent(request("a", 1, &["inside"], "hello")).await;
     assert_eq!((message.state(), message.reason.as_str()), (State::Failed, "ADDRESS_NOT_ALLOWED"));
-    let tested = world.api.test_channel(TestChannelRequest { key: "inside".into() }).await.unwrap().into_inner();
+    let tested =
+        world.api.test_channel(TestChannelRequest { key: "inside".into() }).await.unwrap().into_inner();
     assert!(!tested.ok && tested.message.contains("allow_private"), "{}", tested.message);
-    let tested = world.api.test_channel(TestChannelRequest { key: "hook".into() }).await.unwrap().into_inner();
+    let tested =
+        world.api.test_channel(TestChannelRequest { key: "hook".into() }).await.unwrap().into_inner();
     assert!(tested.ok, "{}", tested.message);
 }

@@ -33,7 +33,9 @@ impl Wechat {
         server.spawn(async move { simulator.serve(listener, std::future::pending()).await.unwrap() });
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let wechat = Self { base, client, sequence: 1_000, warp, _server: server };
-        wechat.control("wechat_oa/accounts", json!({ "app_id": APP_ID, "secret": SECRET, "token": "AAAAA" })).await;
+        wechat
+            .control("wechat_oa/accounts", json!({ "app_id": APP_ID, "secret": SECRET, "token": "AAAAA" }))
+            .await;
         wechat
     }
 
@@ -52,7 +54,8 @@ impl Wechat {
     /// The user does it on the platform, and the event that ingest and identity would make of it is on the log.
     pub(crate) async fn act(&mut self, world: &World, n: u32, action: &str, event: &str) {
         let openid = openid(n);
-        let action = json!({ "app_id": APP_ID, "action": action, "openid": openid, "text": "在吗", "key": "menu" });
+        let action =
+            json!({ "app_id": APP_ID, "action": action, "openid": openid, "text": "在吗", "key": "menu" });
         self.control("wechat_oa/actions", action).await;
         self.happened(world, n, event).await;
     }

@@ -8,7 +8,7 @@ use sea_orm::entity::prelude::*;
 pub(crate) struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub workspace: String,
-    /// UUIDv7: in the order of being queued.
+    /// A UUID of version 7: in the order of being queued.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
     pub idempotency_key: String,
