@@ -1,0 +1,14 @@
+//! The service through its real gRPC interface, on a virtual clock, with stand-ins for the services it calls.
+
+mod dates;
+mod failures;
+mod fakes;
+mod law;
+mod life;
+mod merges;
+mod nodes;
+mod retail;
+mod scene;
+mod speed;
+mod triggers;
+mod validation;
