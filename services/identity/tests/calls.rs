@@ -1,4 +1,5 @@
 //! The service through its calls.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use bus::Stream;
 use chassis::{Assembly, Layers, fact};
@@ -63,7 +64,7 @@ async fn resolving_creates_finds_and_joins() {
     let second = resolve(&mut client, &[("email", "Wang.Fang@x.cn")]).await;
     let joined = resolve(&mut client, &[("email", "wang.fang@x.cn"), ("anonymous_id", "a-1")]).await;
     assert_eq!(joined.customer_id, first.customer_id);
-    assert_eq!(joined.merged_customer_ids, [second.customer_id.clone()]);
+    assert_eq!(joined.merged_customer_ids, std::slice::from_ref(&second.customer_id));
     assert_eq!(joined.record_id, second.record_id);
 
     let customer = get(&mut client, &second.customer_id).await;
@@ -175,7 +176,7 @@ async fn what_was_undone_is_kept_apart_until_a_person_merges_again() {
     let first = resolve(&mut client, &[("email", "wang@x.cn")]).await.customer_id;
     let second = resolve(&mut client, &[("phone", "13800138000")]).await.customer_id;
     let both = [("email", "wang@x.cn"), ("phone", "13800138000")];
-    assert_eq!(resolve(&mut client, &both).await.merged_customer_ids, [second.clone()]);
+    assert_eq!(resolve(&mut client, &both).await.merged_customer_ids, std::slice::from_ref(&second));
     let request =
         ListMergesRequest { customer: Some(MergesOf::CustomerId(second.clone())), ..Default::default() };
     let merges = client.list_merges(request).await.unwrap().into_inner().merges;

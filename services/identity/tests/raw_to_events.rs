@@ -1,4 +1,5 @@
 //! The way of an event: in on the raw stream, out with its customer, behind the facts it caused.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::time::Duration;
 
