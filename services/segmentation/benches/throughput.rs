@@ -69,7 +69,8 @@ async fn measure(segments: usize) {
 fn event(stage: &Stage, n: u64) -> Event {
     let mut random = n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     random ^= random >> 29;
-    let person = Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0000 | u128::from(random) % CUSTOMERS);
+    let person =
+        Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0000 | (u128::from(random) % CUSTOMERS));
     let name = NAMES[(random >> 13) as usize % NAMES.len()];
     let properties = json!({"total": random % 90, "category": "travel", "page": "首页"});
     let plain = testkit::event(&format!("e{n}"), name, stage.warp.now(), &[], properties);

@@ -214,9 +214,7 @@ impl Work {
                 None => self.aliases.get(&customer).copied(),
             };
             match next {
-                Some(next) if !self.customers.get(&customer).is_some_and(|known| !known.gone) => {
-                    customer = next
-                }
+                Some(next) if self.customers.get(&customer).is_none_or(|known| known.gone) => customer = next,
                 _ => break,
             }
         }

@@ -152,13 +152,13 @@ async fn play(events: &[(u32, usize, u32, u64)], define_at: usize) -> Vec<Vec<u3
     }
     world.stage.settled().await;
     let mut members = Vec::new();
-    for n in 0..CONDITIONS.len() {
+    for (n, condition) in CONDITIONS.iter().enumerate() {
         let segment = world.segment(&format!("s{n}")).await;
         assert_eq!(segment.state(), SegmentState::Live);
         members.push(world.members(&segment.key).await);
-        let ask = EstimateSegmentRequest { condition: CONDITIONS[n].to_owned() };
+        let ask = EstimateSegmentRequest { condition: (*condition).to_owned() };
         let estimate = world.api.clone().estimate_segment(ask).await.unwrap().into_inner();
-        assert_eq!(estimate.matched, segment.size, "estimate of {}", CONDITIONS[n]);
+        assert_eq!(estimate.matched, segment.size, "estimate of {condition}");
     }
     members
 }

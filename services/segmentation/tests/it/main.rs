@@ -1,4 +1,5 @@
 //! The service through its real interface.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod analytics;
 mod build;
