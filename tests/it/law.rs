@@ -108,10 +108,10 @@ fn options_are_documented_where_they_are_set() -> Result<()> {
         let text = std::fs::read_to_string(root().join("services").join(service).join("config.toml"))?;
         let mut commented = false;
         for line in text.lines().map(str::trim) {
-            if line.contains('=') && !line.starts_with('#') {
+            if line.contains('=') && !line.starts_with(['#', '{']) {
                 assert!(commented, "services/{service}/config.toml: `{line}` has no comment above it");
             }
-            commented = line.starts_with('#') || (commented && line.starts_with('['));
+            commented = line.starts_with('#') || (commented && line.starts_with(['[', '{']));
         }
     }
     Ok(())

@@ -59,7 +59,7 @@ pub struct Violation {
 pub struct Error {
     /// Decides everything that follows.
     pub kind: Kind,
-    /// Stable code in UPPER_SNAKE_CASE, for machines.
+    /// Stable code in `UPPER_SNAKE_CASE`, for machines.
     pub reason: &'static str,
     /// For people: what, where, and the remedy. Never shown for [`Kind::Internal`].
     pub message: String,

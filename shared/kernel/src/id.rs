@@ -57,7 +57,7 @@ impl Ids {
         Self { clock, context: Arc::new(Mutex::new(ContextV7::new())) }
     }
 
-    /// A new UUIDv7, greater than all before it from the same maker while time does not run back.
+    /// A new `UUIDv7`, greater than all before it from the same maker while time does not run back.
     pub fn next(&self) -> Uuid {
         let now = self.clock.now();
         let seconds = u64::try_from(now.seconds()).unwrap_or(0);

@@ -77,8 +77,10 @@ impl Time {
         if let Ok(moment) = text.parse::<jiff::Timestamp>() {
             return Ok(moment.into());
         }
-        text.parse::<jiff::civil::Date>()
-            .ok()
+        // jiff reads the date of a longer text as well: a time without a zone must not become midnight.
+        Some(text)
+            .filter(|text| text.len() == "2026-11-21".len())
+            .and_then(|text| text.parse::<jiff::civil::Date>().ok())
             .and_then(|date| date.to_zoned(TimeZone::UTC).ok())
             .map(|zoned| zoned.timestamp().into())
             .ok_or_else(|| format!("`{text}` is not a time; write 2026-11-21T09:30:00+08:00 or 2026-11-21"))
@@ -162,6 +164,15 @@ mod tests {
         assert_eq!(parse_duration("3d").unwrap(), Duration::from_secs(259_200));
         for wrong in ["", "m", "3", "3x", "-3d", "1.5h", "天", "99999999999999d"] {
             assert!(parse_duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_time_without_a_zone_is_refused() {
+        assert!(Time::parse("2026-11-21").is_ok());
+        assert!(Time::parse("2026-11-21T10:00:00+08:00").is_ok());
+        for wrong in ["2026-11-21T10:00:00", "2026-11-21 10:00", "21.11.2026", "gestern", ""] {
+            assert!(Time::parse(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -120,6 +120,8 @@ impl Resource {
             if let Some(Value::Object(settings)) = fields.get_mut("settings") {
                 settings.retain(|name, _| !SECRETS.contains(&name.as_str()));
             }
+            // None and an empty set of settings mean the same.
+            fields.retain(|_, value| value.as_object().is_none_or(|object| !object.is_empty()));
         }
         Ok(json)
     }

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use chassis::rpc::call;
 use chassis::values::to_struct;
-use futures::future::try_join_all;
 use indicatif::ProgressBar;
 use kernel::{Error, Result, Time, Warp};
 use serde_json::{Value, json};
@@ -95,7 +94,10 @@ impl Stage<'_> {
                 }
             }
         }
-        try_join_all(wechat.iter().map(|action| self.control("actions", action))).await?;
+        // In their order: a fan writes after following.
+        for action in &wechat {
+            self.control("actions", action).await?;
+        }
         if !web.is_empty() {
             let url = format!("http://{}/v1/batch", self.platform.running.http);
             let body = json!({"batch": web, "sentAt": now.to_string()});

@@ -60,7 +60,7 @@ impl Author<'_> {
     fn write(&mut self) {
         let days = u32::try_from(self.end.since(self.begin).as_secs() / DAY.as_secs()).unwrap_or(1);
         let lost = self.person.habit == Habit::Lost;
-        let first = self.random.random_range(0..if lost { 5 } else { days.saturating_sub(5).max(1) });
+        let first = self.random.random_range(0..if lost { 5 } else { days.saturating_sub(3).max(1) });
         if let Some(openid) = self.person.openid.clone() {
             self.follow(openid, first);
         }
