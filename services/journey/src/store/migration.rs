@@ -50,7 +50,7 @@ fn maybe_number(name: &'static str) -> ColumnDef {
 /// A table that begins with the workspace, which also begins its primary key.
 fn table(name: &'static str, columns: Vec<ColumnDef>, key: &[&'static str]) -> TableCreateStatement {
     let mut table = Table::create();
-    table.table(name).col(&mut text("workspace"));
+    table.table(name).col(text("workspace"));
     for mut column in columns {
         table.col(&mut column);
     }

@@ -142,7 +142,7 @@ proptest! {
 
     #[test]
     fn histories_are_those_of_a_plain_simulator(plans in plans(), happenings in happenings()) {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(check(plans, happenings));
     }
 }

@@ -144,10 +144,14 @@ async fn updates_change_attributes_and_tags_and_exit_when_is_looked_at_after_the
     scene.happen("seen", 1, json!({})).await;
     assert_eq!(scene.story("note").await, "note:updated pause:exited =exit_when");
     assert_eq!(scene.world().attributes[&customer(1)]["last_interest"], "旅行");
-    let world = scene.world();
-    assert_eq!((world.tag_calls[0].source.as_str(), world.tag_calls[0].cause_id.as_str()), ("journey", "e1"));
-    assert_eq!(world.updates[0].cause_id, "e1");
-    drop(world);
+    {
+        let world = scene.world();
+        assert_eq!(
+            (world.tag_calls[0].source.as_str(), world.tag_calls[0].cause_id.as_str()),
+            ("journey", "e1")
+        );
+        assert_eq!(world.updates[0].cause_id, "e1");
+    }
     scene.audit("note").await;
 }
 

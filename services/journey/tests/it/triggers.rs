@@ -62,7 +62,7 @@ async fn the_same_event_again_and_events_of_long_ago_start_nothing() {
     scene.publish("always", short(proto::ReEntry::Always)).await;
     let event = scene.event("e", "seen", 1, json!({}));
     scene.append(&[event.clone(), event.clone()]).await;
-    scene.append(&[event.clone()]).await;
+    scene.append(std::slice::from_ref(&event)).await;
     scene.pass("2h").await;
     let mut scene = scene.reopen().await;
     scene.append(&[event]).await;
