@@ -55,13 +55,29 @@ impl Alarm {
 
     /// Runs `work` now, whenever the alarm rings, and at the moment that `work` answers with (the next due one;
     /// `None`: only when it rings). A failure is logged and tried again after a pause.
-    pub async fn run<W, F>(self, name: String, clock: Clock, activity: Activity, mut work: W)
+    ///
+    /// Known to `activity` from the call on, not only once the work is polled.
+    pub fn run<W, F>(
+        self,
+        name: String,
+        clock: Clock,
+        activity: Activity,
+        work: W,
+    ) -> impl Future<Output = ()> + Send
     where
         W: FnMut() -> F + Send,
         F: Future<Output = Result<Option<Time>>> + Send,
     {
         let (alarm, idle_clock) = (self.clone(), clock.clone());
         activity.register(name.clone(), move || alarm.is_idle(idle_clock.now()));
+        self.repeat(name, clock, activity, work)
+    }
+
+    async fn repeat<W, F>(self, name: String, clock: Clock, activity: Activity, mut work: W)
+    where
+        W: FnMut() -> F + Send,
+        F: Future<Output = Result<Option<Time>>> + Send,
+    {
         loop {
             self.inner.working.store(true, Ordering::SeqCst);
             self.inner.rung.store(false, Ordering::SeqCst);
@@ -70,19 +86,21 @@ impl Alarm {
                 Err(error) => {
                     tracing::warn!(job = name, error = %crate::status::chain(&error), "a job failed; trying again");
                     tokio::time::sleep(PAUSE).await;
-                    self.inner.rung.store(true, Ordering::SeqCst);
                     continue;
                 }
             };
-            self.inner.next.store(next.0, Ordering::SeqCst);
-            self.inner.working.store(false, Ordering::SeqCst);
-            if self.inner.rung.load(Ordering::SeqCst) || next <= clock.now() {
+            // The clock must know of the sleeper before the job counts as idle: whoever moves time looks there next.
+            let sleep = clock.sleep_until(next);
+            tokio::pin!(sleep);
+            if futures::poll!(&mut sleep).is_ready() || self.inner.rung.load(Ordering::SeqCst) {
                 continue;
             }
+            self.inner.next.store(next.0, Ordering::SeqCst);
+            self.inner.working.store(false, Ordering::SeqCst);
             activity.touch();
             tokio::select! {
                 () = self.inner.notify.notified() => {}
-                () = clock.sleep_until(next) => {}
+                () = sleep => {}
             }
         }
     }

@@ -113,11 +113,16 @@ impl<H: Handler> Consumer<H> {
         Applied::new(self.log.clone(), self.stream)
     }
 
-    /// Applies until cancelled, noting its progress in `applied`; dropping the future at any point is safe.
-    pub async fn run(self, applied: Applied) {
-        let partitions = self.log.partitions();
+    /// Applies until cancelled, noting its progress in `applied`; dropping the future at any point is safe. Known to the
+    /// activity from the call on.
+    pub fn run(self, applied: Applied) -> impl Future<Output = ()> + Send {
         let progress = applied.clone();
         self.activity.register(format!("{} {}", self.service, self.stream), move || progress.is_idle());
+        self.repeat(applied)
+    }
+
+    async fn repeat(self, applied: Applied) {
+        let partitions = self.log.partitions();
         let mut positions = self.load(partitions).await;
         loop {
             let mut idle = true;

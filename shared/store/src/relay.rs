@@ -1,5 +1,6 @@
 //! Publishes the outbox to the log, in order, at once after each commit.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,10 +31,14 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// Publishes until cancelled; dropping the future at any point is safe.
-    pub async fn run(self) {
+    /// Publishes until cancelled; dropping the future at any point is safe. Known to the activity from the call on.
+    pub fn run(self) -> impl Future<Output = ()> + Send {
         let outbox = self.db.outbox.clone();
         self.activity.register(format!("{} relay", self.producer), move || outbox.is_drained());
+        self.repeat()
+    }
+
+    async fn repeat(self) {
         loop {
             match self.publish().await {
                 Ok(true) => {}

@@ -37,7 +37,8 @@ pub struct Stage {
     pub running: Running,
     /// The hand on its clock, which begins at [`start_time`].
     pub warp: Warp,
-    clock: Clock,
+    /// The clock itself, for what a test runs beside the process.
+    pub clock: Clock,
     folder: TempDir,
 }
 
