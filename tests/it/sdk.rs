@@ -48,7 +48,8 @@ async fn one_customer(platform: &Platform, address: &str, city: &str, products: 
 #[tokio::test(flavor = "multi_thread")]
 async fn python() -> Result<()> {
     if !present("python3")? {
-        return Ok(println!("not run: there is no python3 on this machine"));
+        println!("not run: there is no python3 on this machine");
+        return Ok(());
     }
     let python = python_with("segment-analytics-python==2.4.0")?;
     let data = tempdir()?;
@@ -65,7 +66,8 @@ async fn python() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn node() -> Result<()> {
     if !(present("node")? && present("npm")?) {
-        return Ok(println!("not run: there is no node with npm on this machine"));
+        println!("not run: there is no node with npm on this machine");
+        return Ok(());
     }
     let folder = node_with("@segment/analytics-node@3.1.0")?;
     let data = tempdir()?;

@@ -23,7 +23,7 @@ pub(crate) async fn run(options: Apply) -> Result<()> {
     let definitions = read(&options.file)?;
     let clients = Clients::connect(&options.server.server, &options.server.token).await?;
     let mode = Mode { dry_run: options.dry_run, with_secrets: options.with_secrets };
-    let changes = apply(&clients, definitions, mode, |line| ui::say(line)).await?;
+    let changes = apply(&clients, definitions, mode, ui::say).await?;
     ui::say(changes.summary(options.dry_run));
     Ok(())
 }

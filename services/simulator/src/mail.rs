@@ -18,7 +18,11 @@ use crate::state::Shared;
 /// Longest line and largest mail taken, in bytes.
 const MAX_MAIL: usize = 10 << 20;
 
-pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<()> {
+pub(crate) async fn serve(
+    shared: Arc<Shared>,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()>,
+) -> Result<()> {
     let mut sessions = JoinSet::new();
     tokio::pin!(shutdown);
     loop {
@@ -55,7 +59,9 @@ async fn session(shared: &Shared, stream: TcpStream) -> std::io::Result<()> {
         let line = String::from_utf8_lossy(&line).trim_end().to_owned();
         let verb = line.split([' ', ':']).next().unwrap_or_default().to_ascii_uppercase();
         let reply = match verb.as_str() {
-            "EHLO" => "250-guanxi\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-PIPELINING\r\n250 SIZE 10485760".to_owned(),
+            "EHLO" => {
+                "250-guanxi\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-PIPELINING\r\n250 SIZE 10485760".to_owned()
+            }
             "HELO" | "NOOP" => "250 ok".to_owned(),
             "RSET" => {
                 envelope = Envelope::default();
@@ -115,5 +121,8 @@ fn keep(shared: &Shared, envelope: Envelope, text: &str) {
 
 /// The address of `MAIL FROM:<a@b> …` or `RCPT TO:<a@b> …`.
 fn address(line: &str) -> String {
-    line.split_once('<').and_then(|(_, rest)| rest.split_once('>')).map(|(address, _)| address.to_owned()).unwrap_or_default()
+    line.split_once('<')
+        .and_then(|(_, rest)| rest.split_once('>'))
+        .map(|(address, _)| address.to_owned())
+        .unwrap_or_default()
 }

@@ -34,7 +34,11 @@ impl Caller {
 
     /// A caller limited to some scopes.
     pub fn limited(workspace: Workspace, subject: &str, scopes: impl IntoIterator<Item = String>) -> Self {
-        Self { workspace, subject: subject.into(), scopes: Scopes::Only(Arc::new(scopes.into_iter().collect())) }
+        Self {
+            workspace,
+            subject: subject.into(),
+            scopes: Scopes::Only(Arc::new(scopes.into_iter().collect())),
+        }
     }
 
     /// Refuses a caller whose token lacks `scope`.
@@ -43,9 +47,11 @@ impl Caller {
     /// [`Kind::Forbidden`] that names the scope.
     pub fn require(&self, scope: &str) -> Result<()> {
         match &self.scopes {
-            Scopes::Only(granted) if !granted.contains(scope) => {
-                Err(Error::new(Kind::Forbidden, "SCOPE_MISSING", format!("the token lacks the scope `{scope}`")))
-            }
+            Scopes::Only(granted) if !granted.contains(scope) => Err(Error::new(
+                Kind::Forbidden,
+                "SCOPE_MISSING",
+                format!("the token lacks the scope `{scope}`"),
+            )),
             _ => Ok(()),
         }
     }
@@ -76,7 +82,11 @@ impl Authenticator {
             .map(|(_, token)| token.trim())
             .ok_or_else(|| refused("the authorization header must read `Bearer <token>`"))?;
         if self.dev && token == DEV_TOKEN {
-            return Ok(Caller { workspace: Workspace::new(DEV_WORKSPACE), subject: "dev".into(), scopes: Scopes::All });
+            return Ok(Caller {
+                workspace: Workspace::new(DEV_WORKSPACE),
+                subject: "dev".into(),
+                scopes: Scopes::All,
+            });
         }
         Err(refused("the token is not known here"))
     }

@@ -31,8 +31,9 @@ struct MethodLabels {
 impl Default for Metrics {
     fn default() -> Self {
         let calls = Family::default();
-        let seconds =
-            Family::new_with_constructor((|| Histogram::new(exponential_buckets(0.000_25, 2.0, 16))) as fn() -> Histogram);
+        let seconds = Family::new_with_constructor(
+            (|| Histogram::new(exponential_buckets(0.000_25, 2.0, 16))) as fn() -> Histogram,
+        );
         let mut registry = Registry::with_prefix("guanxi");
         registry.register("rpc_calls", "Calls by method and gRPC code", calls.clone());
         registry.register("rpc_seconds", "Duration of calls", seconds.clone());

@@ -60,7 +60,8 @@ impl Rpc {
     pub fn new(local: Switchboard, addresses: &BTreeMap<String, String>) -> Result<Self> {
         let connect = |(name, address): (&String, &String)| {
             let endpoint = tonic::transport::Endpoint::from_shared(address.clone()).map_err(|cause| {
-                let message = format!("common.services.{name}: `{address}` is not an address; write http://host:port");
+                let message =
+                    format!("common.services.{name}: `{address}` is not an address; write http://host:port");
                 Error::precondition("CONFIG_INVALID", message).caused_by(cause)
             })?;
             Ok((name.clone(), endpoint.connect_lazy()))
@@ -71,9 +72,11 @@ impl Rpc {
     /// The way to a service, by its name.
     pub fn to(&self, service: &str) -> Channel {
         match self.remote.get(service) {
-            Some(channel) => {
-                BoxCloneSyncService::new(tower::ServiceBuilder::new().map_err(|cause: tonic::transport::Error| Unreached(cause.into())).service(channel.clone()))
-            }
+            Some(channel) => BoxCloneSyncService::new(
+                tower::ServiceBuilder::new()
+                    .map_err(|cause: tonic::transport::Error| Unreached(cause.into()))
+                    .service(channel.clone()),
+            ),
             None => BoxCloneSyncService::new(self.local.clone()),
         }
     }
@@ -83,7 +86,10 @@ impl Rpc {
 ///
 /// # Errors
 /// What `handle` said, as a status.
-pub async fn answer<Q, A, F>(request: Request<Q>, handle: impl FnOnce(Caller, Q) -> F) -> Result<Response<A>, Status>
+pub async fn answer<Q, A, F>(
+    request: Request<Q>,
+    handle: impl FnOnce(Caller, Q) -> F,
+) -> Result<Response<A>, Status>
 where
     F: Future<Output = Result<A>>,
 {

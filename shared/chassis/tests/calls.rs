@@ -1,4 +1,5 @@
 //! Calls within and from outside a process behave alike: who may, how long, and what is told.
+#![expect(clippy::unwrap_used, reason = "a test fails where something is missing")]
 
 use std::pin::Pin;
 use std::time::{Duration, Instant};
@@ -13,8 +14,8 @@ use tonic::{Code, Request, Response, Status};
 use wire::analytics::analytics_service_client::AnalyticsServiceClient;
 use wire::analytics::analytics_service_server::{AnalyticsService, AnalyticsServiceServer};
 use wire::analytics::{
-    QueryFunnelRequest, QueryFunnelResponse, QueryTrendRequest, QueryTrendResponse, ScanEventsRequest, ScanEventsResponse,
-    Series,
+    QueryFunnelRequest, QueryFunnelResponse, QueryTrendRequest, QueryTrendResponse, ScanEventsRequest,
+    ScanEventsResponse, Series,
 };
 
 /// A service that tells who called, and can be slow or broken.
@@ -54,8 +55,11 @@ impl Mirror {
             // One hop more: the second call has what is left of the first one's time.
             "slow_behind" => {
                 let request = QueryTrendRequest { event: "slow".to_owned(), ..Default::default() };
-                rpc::call(AnalyticsServiceClient::new(self.rpc.to("mirror")).query_trend(rpc::request(&caller, request)))
-                    .await
+                rpc::call(
+                    AnalyticsServiceClient::new(self.rpc.to("mirror"))
+                        .query_trend(rpc::request(&caller, request)),
+                )
+                .await
             }
             _ => {
                 let key = format!("{} {}", caller.workspace, rpc::trace_parent());
@@ -69,15 +73,24 @@ impl Mirror {
 impl AnalyticsService for Mirror {
     type ScanEventsStream = Pin<Box<dyn Stream<Item = Result<ScanEventsResponse, Status>> + Send>>;
 
-    async fn query_trend(&self, request: Request<QueryTrendRequest>) -> Result<Response<QueryTrendResponse>, Status> {
+    async fn query_trend(
+        &self,
+        request: Request<QueryTrendRequest>,
+    ) -> Result<Response<QueryTrendResponse>, Status> {
         rpc::answer(request, |caller, message| self.trend(caller, message)).await
     }
 
-    async fn query_funnel(&self, request: Request<QueryFunnelRequest>) -> Result<Response<QueryFunnelResponse>, Status> {
+    async fn query_funnel(
+        &self,
+        request: Request<QueryFunnelRequest>,
+    ) -> Result<Response<QueryFunnelResponse>, Status> {
         rpc::answer(request, async |_, _| Err(kernel::Error::invalid("window", "is required"))).await
     }
 
-    async fn scan_events(&self, _: Request<ScanEventsRequest>) -> Result<Response<Self::ScanEventsStream>, Status> {
+    async fn scan_events(
+        &self,
+        _: Request<ScanEventsRequest>,
+    ) -> Result<Response<Self::ScanEventsStream>, Status> {
         Err(Status::unavailable("not here"))
     }
 }
@@ -101,7 +114,8 @@ fn local(stage: &Stage) -> AnalyticsServiceClient<rpc::Channel> {
 #[tokio::test]
 async fn the_workspace_comes_from_the_token() {
     let stage = stage().await;
-    let answer = AnalyticsServiceClient::new(stage.client()).query_trend(asking("")).await.unwrap().into_inner();
+    let answer =
+        AnalyticsServiceClient::new(stage.client()).query_trend(asking("")).await.unwrap().into_inner();
     assert_eq!(answer.series[0].key, "demo ");
     let other = Caller::system(Workspace::new("other"), "test");
     let answer = rpc::call(local(&stage).query_trend(rpc::request(&other, asking("")))).await.unwrap();
@@ -111,7 +125,9 @@ async fn the_workspace_comes_from_the_token() {
 #[tokio::test]
 async fn strangers_and_callers_without_the_scope_are_refused() {
     let stage = stage().await;
-    let channel = tonic::transport::Endpoint::from_shared(format!("http://{}", stage.running.grpc)).unwrap().connect_lazy();
+    let channel = tonic::transport::Endpoint::from_shared(format!("http://{}", stage.running.grpc))
+        .unwrap()
+        .connect_lazy();
     let mut stranger = AnalyticsServiceClient::new(channel);
     assert_eq!(stranger.query_trend(asking("")).await.unwrap_err().code(), Code::Unauthenticated);
     let mut wrong = Request::new(asking(""));
@@ -167,7 +183,9 @@ async fn open_calls_finish_when_the_process_stops() {
     let mut client = AnalyticsServiceClient::new(stage.client());
     client.query_trend(asking("")).await.unwrap();
     let metrics = stage.running.metrics.render();
-    assert!(metrics.contains("guanxi_rpc_calls_total{method=\"/guanxi.analytics.v1.AnalyticsService/QueryTrend\",code=\"0\"} 1"));
+    assert!(metrics.contains(
+        "guanxi_rpc_calls_total{method=\"/guanxi.analytics.v1.AnalyticsService/QueryTrend\",code=\"0\"} 1"
+    ));
     stage.running.shutdown().await;
     assert!(client.query_trend(asking("")).await.is_err());
 }

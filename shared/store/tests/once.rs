@@ -1,4 +1,5 @@
 //! Effects happen once: through crashes of the relay, repeated records, refused batches and poison events.
+#![expect(clippy::unwrap_used, reason = "a test fails where something is missing")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,7 +9,9 @@ use bus::{Log, Record, Stream};
 use kernel::{Activity, Clock, Error, Kind, Result, Secret, Workspace};
 use prost::Message as _;
 use sea_orm::{ConnectionTrait, EntityTrait as _, Schema, Set};
-use store::{Consumer, Database, DatabaseConfig, Delivery, Handler, Relay, StoreResult as _, Unit, dead_letter};
+use store::{
+    Consumer, Database, DatabaseConfig, Delivery, Handler, Relay, StoreResult as _, Unit, dead_letter,
+};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 use wire::event::Event;
@@ -48,7 +51,11 @@ impl Handler for Notes {
                 return Err(Error::unavailable("a passing trouble"));
             }
             if delivery.event.name != "fact" {
-                let fact = Event { id: format!("of {}", delivery.event.id), name: "fact".to_owned(), ..Event::default() };
+                let fact = Event {
+                    id: format!("of {}", delivery.event.id),
+                    name: "fact".to_owned(),
+                    ..Event::default()
+                };
                 unit.publish(&delivery.workspace, &fact);
             }
         }
@@ -64,7 +71,10 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let log = EmbeddedLog::open(&folder.path().join("log"), Options { clock: Clock::system(), ..Options::default() });
+        let log = EmbeddedLog::open(
+            &folder.path().join("log"),
+            Options { clock: Clock::system(), ..Options::default() },
+        );
         Self { folder, log: log.unwrap() }
     }
 
@@ -82,8 +92,12 @@ impl Bench {
     /// Runs the relay and a consumer of the events stream until everything has settled, then stops them anywhere.
     async fn run(&self, db: &Database, handler: Notes) {
         let (mut tasks, activity) = (JoinSet::new(), Activity::default());
-        let relay =
-            Relay { db: db.clone(), log: self.log.clone(), producer: "notes".into(), activity: activity.clone() };
+        let relay = Relay {
+            db: db.clone(),
+            log: self.log.clone(),
+            producer: "notes".into(),
+            activity: activity.clone(),
+        };
         tasks.spawn(relay.run());
         let consumer = Consumer {
             db: db.clone(),
@@ -106,7 +120,9 @@ impl Bench {
             key: "k".into(),
             producer: "outside".into(),
             sequence: n,
-            payload: Event { id: (*id).to_owned(), name: (*name).to_owned(), ..Event::default() }.encode_to_vec().into(),
+            payload: Event { id: (*id).to_owned(), name: (*name).to_owned(), ..Event::default() }
+                .encode_to_vec()
+                .into(),
         };
         self.log.append(Stream::Events, (sequence..).zip(events).map(record).collect()).await.unwrap();
     }

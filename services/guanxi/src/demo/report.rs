@@ -172,7 +172,7 @@ fn bar(share: f64, width: u32) -> String {
     const EIGHTHS: [char; 8] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
     let eighths = (share.clamp(0.0, 1.0) * f64::from(width) * 8.0).round() as usize;
     let mut bar = "█".repeat(eighths / 8);
-    bar.extend(EIGHTHS.get(eighths % 8).filter(|_| eighths % 8 > 0));
+    bar.extend(EIGHTHS.get(eighths % 8).filter(|part| **part != ' '));
     bar
 }
 
