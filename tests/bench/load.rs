@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use hdrhistogram::Histogram;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -80,6 +81,10 @@ where
     Ok(Done { calls, time: begin.elapsed() })
 }
 
+/// Calls on their way at a time under an open load: no more than HTTP/2 servers usually allow on one connection. Those
+/// beyond wait for a place, which counts as latency.
+const OPEN_CALLS: usize = 128;
+
 /// Starts `calls` calls, one every 1/`rate` seconds from `begin` on, whatever becomes of them, and waits for all;
 /// latencies in µs from the moment each was due. Timers tick every millisecond, which is part of what is measured.
 ///
@@ -95,14 +100,17 @@ where
     F: Future<Output = Result<()>> + Send + 'static,
 {
     let mut latencies = Histogram::new(3)?;
-    let mut open = JoinSet::new();
+    let (mut open, places) = (JoinSet::new(), Arc::new(Semaphore::new(OPEN_CALLS)));
     for n in 0..calls {
         let due = due(begin, rate, n);
         if due > Instant::now() {
             tokio::time::sleep_until(due).await;
         }
-        let work = call(n);
-        open.spawn(async move { work.await.map(|()| due.elapsed()) });
+        let (work, places) = (call(n), places.clone());
+        open.spawn(async move {
+            let _place = places.acquire_owned().await?;
+            work.await.map(|()| due.elapsed())
+        });
         while let Some(done) = open.try_join_next() {
             record(&mut latencies, done??)?;
         }

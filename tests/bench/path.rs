@@ -6,7 +6,7 @@ mod stages;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use bus::Stream;
 use hdrhistogram::Histogram;
 use tokio::time::Instant;
@@ -78,7 +78,8 @@ pub(crate) async fn latency() -> Result<Report> {
     let acknowledged = load::open(begin, count(RATE), total, |n| {
         let (mut client, request) = (client.clone(), events.request(n, 1));
         async move {
-            let answer = client.ingest_events(request).await?.into_inner();
+            let answer =
+                client.ingest_events(request).await.with_context(|| format!("event {n}"))?.into_inner();
             ensure!(answer.accepted == 1, "not accepted: {answer:?}");
             Ok(())
         }
@@ -89,7 +90,7 @@ pub(crate) async fn latency() -> Result<Report> {
     watch.until(host.end(Stream::Events)).await?;
     drop(watch);
     let seen = Arc::into_inner(seen).map(|seen| seen.into_inner().unwrap_or_else(PoisonError::into_inner));
-    let seen = seen.ok_or_else(|| anyhow::anyhow!("somebody still watches"))?;
+    let seen = seen.context("somebody still watches")?;
     for (at, (name, _)) in STATIONS.iter().enumerate() {
         let passed: u64 = seen.passed.iter().map(|window| window[at].len()).sum();
         ensure!(passed == total / ORDER_EVERY, "{} orders and {passed} × {name}", total / ORDER_EVERY);

@@ -102,7 +102,8 @@ pub(crate) async fn live() -> Result<Report> {
     load::open(begin, count(RATE), total, |n| {
         let (mut client, request) = (client.clone(), events.request(n, 1));
         async move {
-            let answer = client.ingest_events(request).await?.into_inner();
+            let answer =
+                client.ingest_events(request).await.with_context(|| format!("event {n}"))?.into_inner();
             ensure!(answer.accepted == 1, "not accepted: {answer:?}");
             Ok(())
         }

@@ -33,8 +33,8 @@ const BUILD: Duration = Duration::from_secs(60);
 /// What a service says.
 pub(crate) async fn set_up(host: &Host, customers: u64, conditions: &[String]) -> Result<()> {
     let client = host.client()?;
-    way_out(&client).await?;
-    programme(&client).await?;
+    way_out(&client).await.context("channel and template")?;
+    programme(&client).await.context("journey")?;
     for (n, condition) in conditions.iter().enumerate() {
         let segment = Segment {
             key: key(n),
@@ -54,7 +54,8 @@ pub(crate) async fn set_up(host: &Host, customers: u64, conditions: &[String]) -
         let events: Vec<_> = (first..customers.min(first + BATCH)).map(data::introduction).collect();
         let count = u32::try_from(events.len())?;
         let request = IngestEventsRequest { events, source_key: String::new() };
-        let answer = IngestServiceClient::new(client.clone()).ingest_events(request).await?.into_inner();
+        let answer = IngestServiceClient::new(client.clone()).ingest_events(request).await;
+        let answer = answer.context("introducing customers")?.into_inner();
         ensure!(answer.accepted == count, "not all was accepted: {answer:?}");
     }
     host.settled().await
