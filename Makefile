@@ -8,7 +8,7 @@ export CARGO_TARGET_DIR ?= $(CURDIR)/target
 CARGO ?= cargo
 
 help: ## list the verbs
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## compile the binary
 	$(CARGO) build --locked
@@ -30,6 +30,9 @@ fmt: ## format all code
 
 bench: ## measure every stage beside its peers; writes tests/bench/RESULTS.md
 	$(CARGO) run --locked --release -p tests --bin bench
+
+bench-%: ## measure one stage, such as bench-funnel
+	$(CARGO) run --locked --release -p tests --bin bench -- $*
 
 ci: lint test ## what CI runs
 

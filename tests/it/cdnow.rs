@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use tempfile::tempdir;
 use testkit::Client;
 use tests::platform::{Platform, eventually};
-use tests::tools::{from_wheel, present};
+use tests::tools::{from_wheel, not_run, present};
 use wire::analytics::analytics_service_client::AnalyticsServiceClient;
 use wire::analytics::{Measure, QueryTrendRequest};
 use wire::segmentation::segmentation_service_client::SegmentationServiceClient;
@@ -72,8 +72,7 @@ async fn has_size(client: &Client, key: &str, wanted: i64) -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn imports_to_the_published_figures() -> Result<()> {
     if !present("python3")? {
-        println!("not run: there is no python3 on this machine to fetch the data with");
-        return Ok(());
+        return not_run("not run: there is no python3 on this machine to fetch the data with");
     }
     let file = from_wheel(
         "lifetimes==0.11.3",

@@ -14,6 +14,8 @@ use wire::analytics::{Measure, QueryTrendRequest, ScanEventsRequest};
 use wire::event::{Event, Identifier};
 use wire::ingest::IngestEventsRequest;
 use wire::ingest::ingest_service_client::IngestServiceClient;
+use wire::messaging::messaging_service_client::MessagingServiceClient;
+use wire::messaging::{ListMessagesRequest, MessageState};
 
 /// Times the process is killed.
 const KILLS: u32 = 10;
@@ -32,7 +34,8 @@ fn batch(number: u32) -> Vec<Event> {
         let id = format!("kill-{number}-{n}");
         let user =
             Identifier { namespace: "user_id".to_owned(), value: format!("u{}", (number * BATCH + n) % 97) };
-        Event { id, name: "product_viewed".to_owned(), identifiers: vec![user], ..Event::default() }
+        let name = if n == 0 { "order_completed" } else { "product_viewed" };
+        Event { id, name: name.to_owned(), identifiers: vec![user], ..Event::default() }
     };
     (0..BATCH).map(event).collect()
 }
@@ -59,6 +62,9 @@ async fn acknowledged_events_survive_and_count_once() -> Result<()> {
     let ledger = Arc::new(Ledger::default());
     for round in 0..KILLS {
         let platform = Platform::start(data.path()).await?;
+        if round == 0 {
+            platform.run(&["apply", "-f", "tests/golden/greeting.yaml"]).await?;
+        }
         let mut clients = tokio::task::JoinSet::new();
         for _ in 0..4 {
             clients.spawn(load(platform.client()?, ledger.clone()));
@@ -87,7 +93,6 @@ async fn acknowledged_events_survive_and_count_once() -> Result<()> {
         let client = platform.client();
         async move {
             let request = QueryTrendRequest {
-                event: "product_viewed".to_owned(),
                 measure: Measure::Count.into(),
                 from: Some(prost_types::Timestamp::default()),
                 to: Some(prost_types::Timestamp { seconds: 4_000_000_000, nanos: 0 }),
@@ -107,15 +112,45 @@ async fn acknowledged_events_survive_and_count_once() -> Result<()> {
         acknowledged.difference(&stored).take(5).collect::<Vec<_>>()
     );
     assert_eq!(stored.len(), usize::try_from(calls * BATCH)?);
+    each_order_is_thanked_once(&platform, usize::try_from(calls)?).await?;
     tokio::time::timeout(Duration::from_secs(30), platform.stop()).await.context("it does not stop")?
 }
 
 async fn scan(platform: &Platform) -> Result<BTreeSet<String>> {
-    let request = ScanEventsRequest { names: vec!["product_viewed".to_owned()], ..Default::default() };
+    let request = ScanEventsRequest {
+        names: vec!["product_viewed".to_owned(), "order_completed".to_owned()],
+        ..Default::default()
+    };
     let mut stream = AnalyticsServiceClient::new(platform.client()?).scan_events(request).await?.into_inner();
     let mut ids = BTreeSet::new();
     while let Some(chunk) = stream.message().await? {
         ids.extend(chunk.events.into_iter().map(|event| event.id));
     }
     Ok(ids)
+}
+
+/// One message per order, all sent, none in doubt, whatever was running when the process died.
+async fn each_order_is_thanked_once(platform: &Platform, orders: usize) -> Result<()> {
+    let messages = eventually("a message for every order", || {
+        let client = platform.client();
+        async move {
+            let mut client = MessagingServiceClient::new(client?);
+            let (mut messages, mut page_token) = (Vec::new(), String::new());
+            loop {
+                let request = ListMessagesRequest { page_size: 1_000, page_token, ..Default::default() };
+                let page = client.list_messages(request).await?.into_inner();
+                messages.extend(page.messages);
+                page_token = page.next_page_token;
+                if page_token.is_empty() {
+                    break;
+                }
+            }
+            let sent = messages.iter().filter(|message| message.state() == MessageState::Sent).count();
+            Ok(if sent >= orders { Ok(messages) } else { Err(format!("{sent} sent of {orders}")) })
+        }
+    })
+    .await?;
+    assert_eq!(messages.len(), orders, "an order is thanked twice");
+    assert!(messages.iter().all(|message| message.attempts.len() == 1), "a message went out twice");
+    Ok(())
 }

@@ -3,6 +3,7 @@
 mod bad_input;
 mod cdnow;
 mod definitions;
+mod demo;
 mod kill;
 mod law;
 mod sdk;

@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::Result;
 use tempfile::tempdir;
 use tests::platform::{Platform, eventually, root};
-use tests::tools::{node_with, present, python_with, run};
+use tests::tools::{node_with, not_run, present, python_with, run};
 use wire::event::Identifier;
 use wire::profile::profile_service_client::ProfileServiceClient;
 use wire::profile::{GetProfileRequest, ListTimelineRequest, get_profile_request, list_timeline_request};
@@ -48,8 +48,7 @@ async fn one_customer(platform: &Platform, address: &str, city: &str, products: 
 #[tokio::test(flavor = "multi_thread")]
 async fn python() -> Result<()> {
     if !present("python3")? {
-        println!("not run: there is no python3 on this machine");
-        return Ok(());
+        return not_run("not run: there is no python3 on this machine");
     }
     let python = python_with("segment-analytics-python==2.4.0")?;
     let data = tempdir()?;
@@ -66,8 +65,7 @@ async fn python() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn node() -> Result<()> {
     if !(present("node")? && present("npm")?) {
-        println!("not run: there is no node with npm on this machine");
-        return Ok(());
+        return not_run("not run: there is no node with npm on this machine");
     }
     let folder = node_with("@segment/analytics-node@3.1.0")?;
     let data = tempdir()?;

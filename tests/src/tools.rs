@@ -30,6 +30,16 @@ pub fn present(program: &str) -> Result<bool> {
     Ok(false)
 }
 
+/// Says on standard error, past the capture of passing tests, that a test was not run.
+///
+/// # Errors
+/// When nobody can be told.
+pub fn not_run(why: &str) -> Result<()> {
+    use std::io::Write as _;
+    writeln!(std::io::stderr(), "not run: {why}")?;
+    Ok(())
+}
+
 /// A Python with a package (`name==version`) installed.
 ///
 /// # Errors

@@ -11,6 +11,7 @@ use kernel::{Error, Kind, Result};
 
 use self::document::Document;
 use self::resource::{Resource, difference};
+pub(crate) use self::setting::Defaults;
 use crate::cli::Apply;
 use crate::client::Clients;
 use crate::ui;
@@ -20,7 +21,7 @@ use crate::ui;
 /// # Errors
 /// The first definition that cannot be read or is refused, with its file.
 pub(crate) async fn run(options: Apply) -> Result<()> {
-    let definitions = read(&options.file)?;
+    let definitions = read(&options.file, &Defaults::new())?;
     let clients = Clients::connect(&options.server.server, &options.server.token).await?;
     let mode = Mode { dry_run: options.dry_run, with_secrets: options.with_secrets };
     let changes = apply(&clients, definitions, mode, ui::say).await?;
@@ -75,11 +76,11 @@ pub(crate) async fn apply(
         let name = format!("{} {}", resource.kind(), resource.key());
         match present {
             None => {
-                tell(format!("+ {name}"));
-                changes.created += 1;
                 if !mode.dry_run {
                     resource.create(clients).await.map_err(|error| at(error, &place, &resource))?;
                 }
+                tell(format!("+ {name}"));
+                changes.created += 1;
             }
             Some(present) => {
                 let lines = difference(&present.shown()?, &resource.shown()?);
@@ -87,12 +88,12 @@ pub(crate) async fn apply(
                     changes.unchanged += 1;
                     continue;
                 }
-                tell(format!("~ {name}"));
-                lines.into_iter().for_each(|line| tell(format!("    {line}")));
-                changes.updated += 1;
                 if !mode.dry_run {
                     resource.update(clients).await.map_err(|error| at(error, &place, &resource))?;
                 }
+                tell(format!("~ {name}"));
+                lines.into_iter().for_each(|line| tell(format!("    {line}")));
+                changes.updated += 1;
             }
         }
     }
@@ -110,7 +111,7 @@ fn at(mut error: Error, place: &str, resource: &Resource) -> Error {
 ///
 /// # Errors
 /// [`Kind::Invalid`] with file, line and column.
-pub(crate) fn read(path: &Path) -> Result<Vec<Definition>> {
+pub(crate) fn read(path: &Path, defaults: &Defaults) -> Result<Vec<Definition>> {
     let mut definitions = Vec::new();
     for file in files(path)? {
         let text = std::fs::read_to_string(&file).map_err(|cause| unreadable(&file, &cause))?;
@@ -119,7 +120,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Definition>> {
         })?;
         for document in documents {
             let place = file.display().to_string();
-            let resource = document.into_resource().map_err(|error| {
+            let resource = document.into_resource(defaults).map_err(|error| {
                 Error::new(Kind::Invalid, "DEFINITION_INVALID", format!("{place}: {}", error.message))
             })?;
             definitions.push(Definition { place, resource });

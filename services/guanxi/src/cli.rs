@@ -121,7 +121,7 @@ pub(crate) struct Import {
     /// What its columns mean (YAML; see services/guanxi/README.md).
     #[arg(short, long, value_name = "FILE")]
     pub(crate) mapping: PathBuf,
-    /// Where rows that could not be taken are written with the reason [default: <file>.errors.csv].
+    /// Where rows that could not be taken are written with the reason [default: beside it, as `.errors.csv`].
     #[arg(long, value_name = "FILE")]
     pub(crate) errors: Option<PathBuf>,
     /// Key of the source the events are attributed to.

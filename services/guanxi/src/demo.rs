@@ -12,7 +12,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use chassis::config::{Common, Log, LogFormat};
-use kernel::{Clock, Result, Time};
+use kernel::{Clock, Error, Result, Time};
 
 use crate::cli::Demo;
 use crate::client::Clients;
@@ -35,8 +35,7 @@ pub(crate) async fn run(mut options: Demo) -> Result<()> {
     let common: Common = assembly.layers.merge()?.section("common")?;
     let log = Log { filter: "warn".to_owned(), format: LogFormat::Text };
     let _telemetry = chassis::telemetry::install(&log, &common.telemetry.collector)?;
-    let definitions = apply::read(&options.workspace)?;
-    let played = has_data(&common.data);
+    let played = was_played(&common.data)?;
     let now = Clock::system().now();
     let begin = Time::from_seconds(now.minus(SPAN).seconds().div_euclid(3_600) * 3_600);
     let (clock, warp) = Clock::warped(if played { now } else { begin });
@@ -46,16 +45,21 @@ pub(crate) async fn run(mut options: Demo) -> Result<()> {
     let platform = Platform::launch(&options.run, &options.world, clock).await?;
     let clients =
         Clients::connect(&format!("http://{}", platform.running.grpc), chassis::caller::DEV_TOKEN).await?;
+    let definitions = apply::read(&options.workspace, &platform.world())?;
     ui::say(format!("applying {}", options.workspace.display()));
     let changes =
         apply::apply(&clients, definitions, apply::Mode::default(), |line| ui::say(format!("  {line}")))
             .await?;
     ui::say(format!("  {}", changes.summary(false)));
     if played {
-        ui::say(format!("{} holds data already: the story is not played again", common.data.display()));
+        ui::say(format!(
+            "the story was played into {} before and is not played again (`make clean-data` forgets it)",
+            common.data.display()
+        ));
     } else {
         let story = story::write(options.people, options.seed, begin, now);
         play::play(&platform, &clients, &warp, story, now).await?;
+        remember(&common.data)?;
     }
     report::print(&clients, now).await?;
     ui::say("");
@@ -68,8 +72,28 @@ pub(crate) async fn run(mut options: Demo) -> Result<()> {
     Ok(())
 }
 
-fn has_data(data: &Path) -> bool {
-    data.join("ingest.db").exists()
+/// Marks data into which the whole story was played.
+const PLAYED: &str = "demo.played";
+
+/// Whether the story is there already; other data, or half a story, is no place for it.
+fn was_played(data: &Path) -> Result<bool> {
+    match (data.join(PLAYED).exists(), data.join("log").exists()) {
+        (false, true) => Err(Error::precondition(
+            "DATA_NOT_FRESH",
+            format!(
+                "{} holds other data, or a story that was interrupted; forget it with `make clean-data`, or name \
+                 another place with --set common.data=<folder>",
+                data.display()
+            ),
+        )),
+        (played, _) => Ok(played),
+    }
+}
+
+fn remember(data: &Path) -> Result<()> {
+    std::fs::write(data.join(PLAYED), "").map_err(|cause| {
+        Error::precondition("NOT_WRITABLE", format!("{} cannot be written: {cause}", data.display()))
+    })
 }
 
 fn look_around(platform: &Platform) {

@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::apply::Defaults;
 use crate::cli::{Dev, Run, World};
 use crate::{assembly, serve, ui};
 
@@ -64,6 +65,16 @@ impl Platform {
         });
         servers.close();
         Ok(Self { running, simulator: address, mailbox: mail_address, stop, servers })
+    }
+
+    /// Where the pretended outside world is, as the environment variables that `deploy/workspaces/retail` asks for.
+    pub(crate) fn world(&self) -> Defaults {
+        let simulator = format!("http://{}", self.simulator);
+        Defaults::from([
+            ("OA_BASE_URL".to_owned(), simulator.clone()),
+            ("APP_PUSH_URL".to_owned(), format!("{simulator}/_sim/webhook/app")),
+            ("SMTP_PORT".to_owned(), self.mailbox.port().to_string()),
+        ])
     }
 
     /// Says where everything is.

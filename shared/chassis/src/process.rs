@@ -226,12 +226,17 @@ async fn assemble(parts: Vec<(&'static str, Parts)>, metrics: &Metrics) -> Resul
     let mut builder = RoutesBuilder::default();
     let mut web = http::routes(metrics.clone());
     let (reporter, health) = tonic_health::server::health_reporter();
-    let reflection = tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(wire::DESCRIPTORS)
-        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        .build_v1()
-        .map_err(|cause| Error::internal("the descriptors cannot be served").caused_by(cause))?;
-    builder.add_service(health).add_service(reflection);
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(wire::DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    let unserved = |cause| Error::internal("the descriptors cannot be served").caused_by(cause);
+    builder
+        .add_service(health)
+        .add_service(reflection().build_v1().map_err(unserved)?)
+        // Python's client, among others, still asks for this one.
+        .add_service(reflection().build_v1alpha().map_err(unserved)?);
     for (name, part) in parts {
         for add in part.grpc {
             add(&mut builder);

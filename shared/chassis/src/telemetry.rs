@@ -1,5 +1,7 @@
 //! Structured logs (text for people, JSON for machines) and, where a collector is named, traces by OTLP.
 
+use std::io::IsTerminal as _;
+
 use kernel::{Error, Result};
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_otlp::WithExportConfig as _;
@@ -35,7 +37,8 @@ pub fn install(log: &Log, collector: &str) -> Result<Telemetry> {
         let message = format!("common.log.filter: {cause}; write something like `info,identity=debug`");
         Error::precondition("CONFIG_INVALID", message)
     })?;
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let colours = std::io::stderr().is_terminal();
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(colours);
     let lines = match log.format {
         LogFormat::Text => lines.with_target(false).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).boxed(),

@@ -150,12 +150,29 @@ impl<H: Handler> Consumer<H> {
         loop {
             let loads = (0..partitions).map(|n| Position::load(self.db.read(), self.stream, n));
             match futures::future::try_join_all(loads).await {
-                Ok(positions) => return positions,
+                Ok(mut positions) => {
+                    for (partition, position) in (0..).zip(&mut positions) {
+                        self.rewind(partition, position);
+                    }
+                    return positions;
+                }
                 Err(error) => {
                     tracing::warn!(service = self.service, %error, "log positions could not be read; trying again");
                     tokio::time::sleep(PAUSE).await;
                 }
             }
+        }
+    }
+
+    /// A log that is shorter than what was read of it was emptied or restored. Reading it from its start is safe:
+    /// repetitions are known by producer and sequence.
+    fn rewind(&self, partition: u32, position: &mut Position) {
+        if position.next > self.log.end(self.stream, partition) {
+            tracing::error!(
+                service = self.service, stream = %self.stream, partition,
+                "the log is shorter than what was read of it; reading it from its start"
+            );
+            position.next = self.log.start(self.stream, partition);
         }
     }
 

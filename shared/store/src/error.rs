@@ -23,11 +23,20 @@ pub fn db_error(error: DbErr) -> Error {
     Error::new(kind, reason, message).caused_by(error)
 }
 
-/// Locks, serialization failures, and a full disk: worth another try.
+/// Locks, serialization failures, a full or failing disk, a lost connection: worth another try.
 fn passing(text: &str) -> bool {
-    ["database is locked", "could not serialize", "deadlock detected", "database or disk is full"]
-        .iter()
-        .any(|sign| text.contains(sign))
+    const SIGNS: [&str; 9] = [
+        "database is locked",
+        "database or disk is full",
+        "disk I/O error",
+        "unable to open database file",
+        "could not serialize",
+        "deadlock detected",
+        "error communicating with database",
+        "terminating connection",
+        "the database system is",
+    ];
+    SIGNS.iter().any(|sign| text.contains(sign))
 }
 
 /// `?` for database results.

@@ -2,7 +2,7 @@
 
 use bus::Stream;
 use bytes::Bytes;
-use kernel::{Result, Workspace};
+use kernel::{Error, Kind, Result, Workspace};
 use prost::Message as _;
 use sea_orm::DatabaseTransaction;
 use wire::event::Event;
@@ -61,6 +61,11 @@ impl Unit {
     }
 
     async fn finish(self) -> Result<Option<i64>> {
+        if self.outgoing.iter().any(|record| record.key.len() + record.payload.len() > bus::MAX_RECORD_BYTES)
+        {
+            let message = "what this would publish does not fit the event log; change less at once";
+            return Err(Error::new(Kind::Invalid, "EVENT_TOO_LARGE", message));
+        }
         let published = self.outbox.published();
         let id = if self.outgoing.is_empty() {
             None
@@ -68,11 +73,18 @@ impl Unit {
             outbox::sweep(&self.txn, published).await?;
             Some(outbox::insert(&self.txn, &self.outgoing).await?)
         };
-        self.txn.commit().await.db()?;
-        if let Some(id) = id {
-            self.outbox.note_committed(id);
-        }
-        Ok(id)
+        let Self { txn, outbox, .. } = self;
+        // In a task of its own: a caller who goes away in between must not hide from the relay what was committed.
+        let committing = async move {
+            txn.commit().await.db()?;
+            if let Some(id) = id {
+                outbox.note_committed(id);
+            }
+            Ok(id)
+        };
+        #[expect(clippy::disallowed_methods, reason = "awaited right here")]
+        let committed = tokio::spawn(committing).await;
+        committed.map_err(|cause| Error::internal("a commit was interrupted").caused_by(cause))?
     }
 
     /// Gives everything up.

@@ -12,7 +12,7 @@ use wire::segmentation::{Segment, SegmentKind, Tier, TierSet};
 
 use super::journey::JourneyDocument;
 use super::resource::Resource;
-use super::setting::{Settings, resolve};
+use super::setting::{Defaults, Settings, resolve};
 
 /// One YAML document.
 #[derive(Debug, Deserialize)]
@@ -127,10 +127,10 @@ impl Document {
     ///
     /// # Errors
     /// [`kernel::Kind::Invalid`] that names the key and the field.
-    pub(super) fn into_resource(self) -> Result<Resource> {
+    pub(super) fn into_resource(self, defaults: &Defaults) -> Result<Resource> {
         match self {
-            Self::Source(document) => document.into_resource(),
-            Self::Channel(document) => document.into_resource(),
+            Self::Source(document) => document.into_resource(defaults),
+            Self::Channel(document) => document.into_resource(defaults),
             Self::Tag(document) => document.into_resource(),
             Self::Segment(SegmentDocument { key, name, condition }) => Ok(Resource::Segment(Segment {
                 key,
@@ -160,13 +160,13 @@ impl Document {
 }
 
 impl SourceDocument {
-    fn into_resource(self) -> Result<Resource> {
+    fn into_resource(self, defaults: &Defaults) -> Result<Resource> {
         let name = format!("SOURCE_KIND_{}", self.source_kind.to_uppercase());
         let kind = SourceKind::from_str_name(&name).ok_or_else(|| {
             unknown(&self.key, "source_kind", &self.source_kind, "tracking, wechat_oa, import, api")
         })?;
         Ok(Resource::Source(Source {
-            settings: resolve(self.settings).map_err(|error| of(&self.key, &error))?,
+            settings: resolve(self.settings, defaults).map_err(|error| of(&self.key, &error))?,
             key: self.key,
             name: self.name,
             kind: kind.into(),
@@ -178,7 +178,7 @@ impl SourceDocument {
 }
 
 impl ChannelDocument {
-    fn into_resource(mut self) -> Result<Resource> {
+    fn into_resource(mut self, defaults: &Defaults) -> Result<Resource> {
         let name = format!("CHANNEL_KIND_{}", self.channel_kind.to_uppercase());
         let kind = ChannelKind::from_str_name(&name).ok_or_else(|| {
             unknown(&self.key, "channel_kind", &self.channel_kind, "smtp, webhook, wechat_oa, sandbox")
@@ -188,7 +188,7 @@ impl ChannelDocument {
             return Err(unknown(&self.key, "limits", limit, "rate"));
         }
         Ok(Resource::Channel(Channel {
-            settings: resolve(self.settings).map_err(|error| of(&self.key, &error))?,
+            settings: resolve(self.settings, defaults).map_err(|error| of(&self.key, &error))?,
             key: self.key,
             name: self.name,
             kind: kind.into(),

@@ -1,7 +1,7 @@
 //! A definition on the wire: fetched, created, updated, and compared field by field.
 
 use chassis::rpc::call;
-use kernel::{Error, Kind, Result};
+use kernel::{Error, Kind, Result, Violation};
 use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage};
 use serde_json::Value;
@@ -198,6 +198,7 @@ impl Resource {
                 call(clients.segmentation().create_tier_set(request)).await.map(drop)
             }
             Self::Journey(inner) => {
+                validate(clients, &inner).await?;
                 let key = inner.key.clone();
                 let request = journey::CreateJourneyRequest { journey: Some(inner) };
                 call(clients.journey().create_journey(request)).await?;
@@ -236,6 +237,7 @@ impl Resource {
                 call(clients.segmentation().update_tier_set(request)).await.map(drop)
             }
             Self::Journey(inner) => {
+                validate(clients, &inner).await?;
                 let key = inner.key.clone();
                 let request = journey::UpdateJourneyRequest { journey: Some(inner) };
                 let updated = call(clients.journey().update_journey(request)).await?;
@@ -247,6 +249,20 @@ impl Resource {
             }
         }
     }
+}
+
+/// A journey with problems is not even drafted.
+async fn validate(clients: &Clients, journey: &Journey) -> Result<()> {
+    let request = journey::ValidateJourneyRequest { definition: journey.definition.clone() };
+    let problems = call(clients.journey().validate_journey(request)).await?.problems;
+    let violation = |problem: journey::Problem| Violation {
+        field: format!("definition.{}", problem.place),
+        description: problem.message,
+    };
+    if problems.is_empty() {
+        return Ok(());
+    }
+    Err(Error::violations(problems.into_iter().map(violation).collect()))
 }
 
 async fn publish(clients: &Clients, key: String) -> Result<()> {

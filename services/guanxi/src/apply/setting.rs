@@ -11,6 +11,9 @@ use serde_json::{Map, Value};
 /// Settings by name.
 pub(super) type Settings = BTreeMap<String, Setting>;
 
+/// Values of environment variables that are not set; they win over a definition's own default.
+pub(crate) type Defaults = BTreeMap<String, String>;
+
 /// One setting.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
@@ -40,11 +43,11 @@ pub(super) struct FromFile {
 ///
 /// # Errors
 /// [`kernel::Kind::Invalid`] that names the setting and the variable or file that is missing.
-pub(super) fn resolve(settings: Settings) -> Result<Option<Struct>> {
+pub(super) fn resolve(settings: Settings, defaults: &Defaults) -> Result<Option<Struct>> {
     let mut resolved = Map::new();
     for (name, setting) in settings {
         let value = setting
-            .resolve()
+            .resolve(defaults)
             .map_err(|description| Error::invalid(format!("settings.{name}"), description))?;
         resolved.insert(name, value);
     }
@@ -52,12 +55,13 @@ pub(super) fn resolve(settings: Settings) -> Result<Option<Struct>> {
 }
 
 impl Setting {
-    fn resolve(self) -> Result<Value, String> {
+    fn resolve(self, defaults: &Defaults) -> Result<Value, String> {
         match self {
             Self::Plain(value) => Ok(value),
             Self::Environment(FromEnvironment { env, default }) => {
                 let found = std::env::vars().find_map(|(name, value)| (name == env).then_some(value));
                 found
+                    .or_else(|| defaults.get(&env).cloned())
                     .map(Value::String)
                     .or(default)
                     .ok_or_else(|| format!("the environment variable {env} is not set"))

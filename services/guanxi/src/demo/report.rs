@@ -10,7 +10,9 @@ use wire::analytics::{FunnelStep, Measure, QueryFunnelRequest, QueryTrendRequest
 use wire::journey::{GetJourneyStatsRequest, ListJourneysRequest};
 use wire::messaging::{ListMessagesRequest, MessageState};
 use wire::profile::ListTagsRequest;
-use wire::segmentation::{GetTierDistributionRequest, ListSegmentsRequest, ListTierSetsRequest};
+use wire::segmentation::{
+    EstimateSegmentRequest, GetTierDistributionRequest, ListSegmentsRequest, ListTierSetsRequest,
+};
 
 use crate::client::Clients;
 use crate::ui;
@@ -26,6 +28,9 @@ const WINDOW: Duration = Duration::from_secs(7 * 86_400);
 /// When a service does not answer.
 pub(super) async fn print(clients: &Clients, now: Time) -> Result<()> {
     ui::say("");
+    let everybody = EstimateSegmentRequest { condition: "true".to_owned() };
+    let customers = call(clients.segmentation().estimate_segment(everybody)).await?.total;
+    ui::say(format!("{customers} customers resolved"));
     events(clients, now).await?;
     people(clients).await?;
     tiers(clients).await?;

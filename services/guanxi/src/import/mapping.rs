@@ -193,13 +193,16 @@ impl Mapping {
         }
     }
 
+    /// The same for the same row of the same file. A customer's row that has changed is news, also under the same id.
     fn row_id(&self, row: &Row, namespace: &str) -> Result<String, String> {
-        let content = match &self.id {
+        let id = match &self.id {
             Some(column) => {
                 row.get(column)?.map(str::to_owned).ok_or_else(|| format!("`{column}`, the id, is empty"))?
             }
-            None => format!("{}\n{}", row.line, row.text()),
+            None => row.line.to_string(),
         };
+        let by_content = self.id.is_none() || self.kind == Kind::Customers;
+        let content = if by_content { format!("{id}\n{}", row.text()) } else { id };
         let space = Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("guanxi:import:{namespace}").as_bytes());
         Ok(Uuid::new_v5(&space, content.as_bytes()).to_string())
     }

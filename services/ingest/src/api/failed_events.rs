@@ -115,6 +115,9 @@ fn candidate(row: &FailedEvent, source: &Source) -> Candidate {
     if event.id.is_empty() {
         event.id = row.id.to_string();
     }
+    if event.time.is_none() {
+        event.time = Some(Time(row.failed_at).into());
+    }
     Candidate { event, refusal, form: Form::Event }
 }
 

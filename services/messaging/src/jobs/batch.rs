@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt as _};
-use kernel::{CustomerId, Result, Time, Workspace};
+use kernel::{CustomerId, Error, Result, Time, Workspace};
 use store::Unit;
 
 use super::Dispatcher;
@@ -130,7 +130,12 @@ async fn claim(
 ) -> Result<Vec<Departure>> {
     if let Addressing::Openid { .. } = addressing {
         // What opened a window may be on the log already and not in our tables.
-        dispatcher.applied.caught_up().await;
+        tokio::select! {
+            () = dispatcher.applied.caught_up() => {}
+            () = dispatcher.cx.tasks.stopping().cancelled_owned() => {
+                return Err(Error::unavailable("the process is stopping; nothing was claimed yet"));
+            }
+        }
     }
     let now = dispatcher.cx.clock.now();
     let mut unit = dispatcher.cx.db.begin().await?;

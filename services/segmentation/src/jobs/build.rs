@@ -15,14 +15,15 @@ use crate::work::{Why, Work};
 
 /// Builds what waits in all workspaces.
 pub(crate) async fn run(engine: Arc<Engine>) -> Result<Option<Time>> {
+    let mut again = None;
     for workspace in definitions::workspaces(engine.cx.db.read()).await? {
         if let Err(error) = build(&engine, &workspace).await {
             let chain = chassis::status::chain(&error);
             tracing::warn!(%workspace, error = %chain, "a definition could not be built yet; trying again");
-            return Ok(Some(engine.cx.clock.now().plus(engine.config.retry()?)));
+            again = Some(engine.cx.clock.now().plus(engine.config.retry()?));
         }
     }
-    Ok(None)
+    Ok(again)
 }
 
 async fn build(engine: &Engine, workspace: &Workspace) -> Result<()> {
