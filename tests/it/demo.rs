@@ -39,7 +39,6 @@ async fn the_story_of_the_shop() -> Result<()> {
     let followers = *row(&told, "wechat.subscribed").get(1).unwrap_or(&"0");
     assert_ne!(followers, "0", "{told}");
     // Everybody who follows is welcomed in WeChat at once; the gift half an hour later takes an allowed route.
-    assert_eq!(row(&told, "welcome").iter().filter(|word| **word == followers).count(), 1, "{told}");
     let welcomed: Vec<_> =
         told.lines().filter(|line| line.contains(" welcome ") && line.contains("sent")).collect();
     assert!(welcomed.len() == 1 && welcomed[0].contains(" oa ") && welcomed[0].contains(followers), "{told}");

@@ -52,9 +52,10 @@ impl Platform {
     pub(crate) async fn launch(options: &Run, world: &World, clock: Clock) -> Result<Self> {
         let assembly = assembly::of(&["all".to_owned()], options)?;
         let simulator = Simulator::new(simulator::Options::new(clock.clone(), 1)?)?;
+        // Settings are checked before anything of the outside world is bound.
+        let running = assembly.launch(clock).await?;
         let ((listener, address), (mailbox, mail_address)) =
             (bind(world.simulator).await?, bind(world.mailbox).await?);
-        let running = assembly.launch(clock).await?;
         let (stop, servers) = (CancellationToken::new(), TaskTracker::new());
         let web = simulator.clone().serve(listener, stop.clone().cancelled_owned());
         let mail = simulator.serve_mail(mailbox, stop.clone().cancelled_owned());
