@@ -32,7 +32,8 @@ impl Cause {
     }
 }
 
-/// A platform fact about a customer, ready to be published by a unit of work.
+/// A platform fact about a customer, ready to be published by a unit of work: it happened at `time`, and the platform
+/// accepts it now, by the clock of `ids`.
 ///
 /// # Errors
 /// [`kernel::Kind::Precondition`] when the chain of causes is too long.
@@ -53,7 +54,7 @@ pub fn new(
         id: ids.next().to_string(),
         name: name.to_owned(),
         time: Some(time.into()),
-        received_at: Some(time.into()),
+        received_at: Some(ids.clock().now().into()),
         customer_id: customer.to_string(),
         record_id: record.to_string(),
         properties: Some(to_struct(properties)),
@@ -88,4 +89,34 @@ pub fn time(event: &Event) -> Time {
 /// [`kernel::Kind::Invalid`] when either is missing.
 pub fn subject(event: &Event) -> Result<(CustomerId, RecordId)> {
     Ok((event.customer_id.parse()?, event.record_id.parse()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use kernel::Clock;
+
+    use super::*;
+
+    fn fact(time: Time, cause: &Cause) -> Result<Event> {
+        let (clock, _) = Clock::warped(Time::from_seconds(2_000));
+        let ids = Ids::new(clock);
+        let subject = (CustomerId(ids.next()), RecordId(ids.next()));
+        new(&ids, "tag.added", subject, time, cause, Map::new())
+    }
+
+    #[test]
+    fn a_fact_about_the_past_is_received_now() {
+        let fact = fact(Time::from_seconds(1_000), &Cause::none()).unwrap();
+        assert_eq!(time(&fact), Time::from_seconds(1_000));
+        assert_eq!(fact.received_at, Some(Time::from_seconds(2_000).into()));
+    }
+
+    #[test]
+    fn a_chain_of_causes_ends() {
+        let mut cause = Cause::none();
+        for _ in 0..MAX_DEPTH {
+            cause = Cause::of(&fact(Time(0), &cause).unwrap());
+        }
+        assert_eq!(fact(Time(0), &cause).unwrap_err().reason, "CAUSE_LOOP");
+    }
 }

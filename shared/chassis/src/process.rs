@@ -17,7 +17,7 @@ use tower::Layer as _;
 use crate::caller::Authenticator;
 use crate::config::{Common, Layers, Settings};
 use crate::metrics::Metrics;
-use crate::rpc::{Rpc, Scopes, StackLayer, Switchboard};
+use crate::rpc::{self, Rpc, Scopes, StackLayer, Switchboard};
 use crate::service::{Context, Parts, Service};
 use crate::tasks::Tasks;
 use crate::{http, status};
@@ -131,7 +131,7 @@ impl Process {
     pub async fn start<S: Service>(&mut self) -> Result<()> {
         let config: S::Config = self.settings.section(S::NAME)?;
         let database = self.database(S::NAME)?;
-        let db = Database::open(&database, S::migrations()).await?;
+        let db = Database::open(&database, S::migrations(), &self.clock).await?;
         let relay = Relay {
             db: db.clone(),
             log: self.log.clone(),
@@ -173,7 +173,7 @@ impl Process {
     /// # Errors
     /// [`Kind::Precondition`] when a port is taken.
     pub async fn serve(self) -> Result<Running> {
-        let Self { common, tasks, activity, metrics, switchboard, parts, rpc, log, .. } = self;
+        let Self { common, tasks, activity, metrics, switchboard, parts, rpc: ways, log, .. } = self;
         let (routes, web) = assemble(parts, &metrics).await?;
         let layer = StackLayer {
             authenticator: Authenticator::new(common.dev),
@@ -187,9 +187,7 @@ impl Process {
         let stop = CancellationToken::new();
         let servers = tokio_util::task::TaskTracker::new();
         let incoming = tokio_stream::wrappers::TcpListenerStream::new(grpc);
-        let server = tonic::transport::Server::builder()
-            .tcp_nodelay(true)
-            .http2_adaptive_window(Some(true))
+        let server = rpc::server()
             .layer(layer)
             .add_routes(routes)
             .serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned());
@@ -210,7 +208,7 @@ impl Process {
         Ok(Running {
             grpc: grpc_address,
             http: http_address,
-            rpc,
+            rpc: ways,
             log,
             activity,
             metrics,

@@ -6,6 +6,7 @@
 mod context;
 mod local;
 mod scope;
+mod server;
 mod stack;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use tower::util::BoxCloneSyncService;
 
 pub use local::Switchboard;
 pub use scope::Scopes;
+pub(crate) use server::server;
 pub use stack::StackLayer;
 
 use crate::caller::Caller;

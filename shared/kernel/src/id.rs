@@ -57,6 +57,11 @@ impl Ids {
         Self { clock, context: Arc::new(Mutex::new(ContextV7::new())) }
     }
 
+    /// The clock they follow.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
     /// A new `UUIDv7`, greater than all before it from the same maker while time does not run back.
     pub fn next(&self) -> Uuid {
         let now = self.clock.now();

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use kernel::{Error, Kind, Result, Secret};
+use kernel::{Clock, Error, Kind, Result, Secret};
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{
     ConnectOptions, DatabaseConnection, SqliteTransactionMode, TransactionOptions, TransactionTrait as _,
@@ -33,12 +33,17 @@ pub struct Database {
 }
 
 impl Database {
-    /// Connects and brings the schema up to date: the shared tables first, then `migrations`.
+    /// Connects and brings the schema up to date: the shared tables first, then `migrations`. `clock` is asked once, for
+    /// the number of the next outgoing row.
     ///
     /// # Errors
     /// [`Kind::Precondition`] for a URL of an unknown kind or a folder that cannot be written,
     /// [`Kind::Unavailable`] when the database cannot be reached.
-    pub async fn open(config: &DatabaseConfig, migrations: Vec<Box<dyn MigrationTrait>>) -> Result<Self> {
+    pub async fn open(
+        config: &DatabaseConfig,
+        migrations: Vec<Box<dyn MigrationTrait>>,
+        clock: &Clock,
+    ) -> Result<Self> {
         let url = config.url.expose();
         let (read, write) = if let Some(file) = url.strip_prefix("sqlite:") {
             make_folder(Path::new(file))?;
@@ -55,7 +60,7 @@ impl Database {
                 "database.url must begin with `sqlite:` or `postgres:`",
             ));
         };
-        let outbox = Outbox::load(&read).await?;
+        let outbox = Outbox::load(&read, clock.now()).await?;
         Ok(Self { read, write, outbox })
     }
 

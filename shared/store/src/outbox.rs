@@ -3,15 +3,18 @@
 //! One row holds all records of one unit of work. Rows that were published are deleted by a later unit of work, so that
 //! publishing costs no transaction of its own; after a crash they are published again under the same sequence
 //! numbers, by which readers know them.
+//!
+//! Row ids only grow, also over a restored backup: the first one of a process is not below the clock's milliseconds, so
+//! that no number is used again which readers saw before the backup was put back.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use bus::{Record, Stream};
 use bytes::{Buf as _, BufMut as _, Bytes};
-use kernel::{Error, Result, Workspace};
+use kernel::{Error, Result, Time, Workspace};
 use sea_orm::{ConnectionTrait, EntityTrait as _, QuerySelect as _, entity::prelude::*};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Mutex, Notify, OwnedMutexGuard, watch};
 
 use crate::error::StoreResult as _;
 
@@ -23,7 +26,7 @@ pub(crate) mod row {
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "outbox")]
     pub(crate) struct Model {
-        #[sea_orm(primary_key)]
+        #[sea_orm(primary_key, auto_increment = false)]
         pub id: i64,
         pub payload: Vec<u8>,
     }
@@ -45,6 +48,21 @@ struct State {
     committed: AtomicI64,
     published: watch::Sender<i64>,
     wake: Notify,
+    last: Arc<Mutex<i64>>,
+}
+
+/// The right to write the next row, kept until it is committed: rows become visible to the relay in the order of their
+/// ids, which a database that commits several units at once does not promise.
+pub(crate) struct Turn {
+    last: OwnedMutexGuard<i64>,
+}
+
+impl Turn {
+    /// The row's id. One whose unit is not committed is never used again.
+    pub(crate) fn next(&mut self) -> i64 {
+        *self.last += 1;
+        *self.last
+    }
 }
 
 /// A record that has no producer and sequence yet.
@@ -57,8 +75,9 @@ pub(crate) struct Outgoing {
 }
 
 impl Outbox {
-    /// Finds what a former process left unpublished.
-    pub(crate) async fn load(db: &impl ConnectionTrait) -> Result<Self> {
+    /// Finds what a former process left unpublished. New rows get ids above those, and above the milliseconds of `now`:
+    /// no process writes a row a millisecond for long, so that whatever a lost database said before is below.
+    pub(crate) async fn load(db: &impl ConnectionTrait, now: Time) -> Result<Self> {
         let first: Option<Option<i64>> = row::Entity::find()
             .select_only()
             .column_as(row::Column::Id.min(), "first")
@@ -80,8 +99,14 @@ impl Outbox {
                 committed: AtomicI64::new(last),
                 published: watch::Sender::new(before_first),
                 wake: Notify::new(),
+                last: Arc::new(Mutex::new(last.max(now.0 / 1_000))),
             }),
         })
+    }
+
+    /// Waits for the unit of work that is being committed.
+    pub(crate) async fn turn(&self) -> Turn {
+        Turn { last: self.state.last.clone().lock_owned().await }
     }
 
     pub(crate) fn note_committed(&self, id: i64) {
@@ -114,13 +139,14 @@ impl Outbox {
     }
 }
 
-/// Writes the records of one unit of work as one row and says its id.
-pub(crate) async fn insert(db: &impl ConnectionTrait, outgoing: &[Outgoing]) -> Result<i64> {
+/// Writes the records of one unit of work as the row `id`.
+pub(crate) async fn insert(db: &impl ConnectionTrait, id: i64, outgoing: &[Outgoing]) -> Result<()> {
     if outgoing.len() >= MAX_RECORDS {
         return Err(Error::internal(format!("one unit of work publishes {} records", outgoing.len())));
     }
-    let row = row::ActiveModel { payload: sea_orm::Set(encode(outgoing)), ..Default::default() };
-    Ok(row::Entity::insert(row).exec(db).await.db()?.last_insert_id)
+    let row = row::ActiveModel { id: sea_orm::Set(id), payload: sea_orm::Set(encode(outgoing)) };
+    row::Entity::insert(row).exec_without_returning(db).await.db()?;
+    Ok(())
 }
 
 /// Removes what has been published.

@@ -11,16 +11,22 @@ use crate::error::StoreResult as _;
 use crate::outbox::{self, Outbox, Outgoing};
 
 /// An open unit of work; dropped without [`Unit::commit`] it leaves nothing behind.
-#[derive(Debug)]
 pub struct Unit {
     txn: DatabaseTransaction,
     outbox: Outbox,
     outgoing: Vec<Outgoing>,
+    afterwards: Vec<Box<dyn FnOnce() + Send>>,
+}
+
+impl std::fmt::Debug for Unit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Unit").field("outgoing", &self.outgoing.len()).finish_non_exhaustive()
+    }
 }
 
 impl Unit {
     pub(crate) fn new(txn: DatabaseTransaction, outbox: Outbox) -> Self {
-        Self { txn, outbox, outgoing: Vec::new() }
+        Self { txn, outbox, outgoing: Vec::new(), afterwards: Vec::new() }
     }
 
     /// The transaction, for every statement of this unit.
@@ -38,6 +44,12 @@ impl Unit {
     /// The same for an event that is encoded already; `key` is its customer id.
     pub fn publish_encoded(&mut self, workspace: &Workspace, key: Bytes, payload: Bytes) {
         self.outgoing.push(Outgoing { stream: Stream::Events, workspace: workspace.clone(), key, payload });
+    }
+
+    /// Does `work` right after the commit, and only then: what memory keeps of the database is brought up to date here.
+    /// A caller who goes away in between (a cancelled call) cannot part the two.
+    pub fn afterwards(&mut self, work: impl FnOnce() + Send + 'static) {
+        self.afterwards.push(Box::new(work));
     }
 
     /// Makes everything durable at once.
@@ -66,21 +78,26 @@ impl Unit {
             let message = "what this would publish does not fit the event log; change less at once";
             return Err(Error::new(Kind::Invalid, "EVENT_TOO_LARGE", message));
         }
-        let published = self.outbox.published();
-        let id = if self.outgoing.is_empty() {
+        let turn = if self.outgoing.is_empty() {
             None
         } else {
-            outbox::sweep(&self.txn, published).await?;
-            Some(outbox::insert(&self.txn, &self.outgoing).await?)
+            outbox::sweep(&self.txn, self.outbox.published()).await?;
+            let mut turn = self.outbox.turn().await;
+            let id = turn.next();
+            outbox::insert(&self.txn, id, &self.outgoing).await?;
+            Some((turn, id))
         };
-        let Self { txn, outbox, .. } = self;
-        // In a task of its own: a caller who goes away in between must not hide from the relay what was committed.
+        let Self { txn, outbox, afterwards, .. } = self;
+        // In a task of its own: a caller who goes away in between must not hide from the relay, nor from what memory
+        // keeps, what was committed.
         let committing = async move {
             txn.commit().await.db()?;
-            if let Some(id) = id {
-                outbox.note_committed(id);
+            for work in afterwards {
+                work();
             }
-            Ok(id)
+            let Some((_turn, id)) = turn else { return Ok(None) };
+            outbox.note_committed(id);
+            Ok(Some(id))
         };
         #[expect(clippy::disallowed_methods, reason = "awaited right here")]
         let committed = tokio::spawn(committing).await;

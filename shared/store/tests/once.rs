@@ -1,12 +1,14 @@
 //! Effects happen once: through crashes of the relay, repeated records, refused batches and poison events.
 #![expect(clippy::unwrap_used, reason = "a test fails where something is missing")]
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use bus::embedded::{EmbeddedLog, Options};
 use bus::{Log, Record, Stream};
-use kernel::{Activity, Clock, Error, Kind, Result, Secret, Workspace};
+use kernel::{Activity, Clock, Error, Kind, Result, Secret, Time, Warp, Workspace};
 use prost::Message as _;
 use sea_orm::{ConnectionTrait, EntityTrait as _, Schema, Set};
 use store::{
@@ -66,27 +68,38 @@ impl Handler for Notes {
 struct Bench {
     folder: TempDir,
     log: Arc<EmbeddedLog>,
+    clock: Clock,
+    warp: Warp,
 }
 
 impl Bench {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let log = EmbeddedLog::open(
-            &folder.path().join("log"),
-            Options { clock: Clock::system(), ..Options::default() },
-        );
-        Self { folder, log: log.unwrap() }
+        let (clock, warp) = Clock::warped(Time::from_seconds(1_795_226_400));
+        let options = Options { clock: clock.clone(), ..Options::default() };
+        let log = EmbeddedLog::open(&folder.path().join("log"), options).unwrap();
+        Self { folder, log, clock, warp }
     }
 
     async fn database(&self) -> Database {
-        let url = Secret::new(format!("sqlite:{}", self.folder.path().join("test.db").display()));
-        let db = Database::open(&DatabaseConfig { url, connections: 2 }, Vec::new()).await.unwrap();
+        self.named("test").await
+    }
+
+    /// The database `name`, opened as a new process opens it.
+    async fn named(&self, name: &str) -> Database {
+        let url = Secret::new(format!("sqlite:{}", self.file(name).display()));
+        let config = DatabaseConfig { url, connections: 2 };
+        let db = Database::open(&config, Vec::new(), &self.clock).await.unwrap();
         let unit = db.begin().await.unwrap();
         let backend = unit.db().get_database_backend();
         let table = Schema::new(backend).create_table_from_entity(seen::Entity).if_not_exists().to_owned();
         unit.db().execute(&table).await.unwrap();
         unit.commit().await.unwrap();
         db
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(format!("{name}.db"))
     }
 
     /// Runs the relay and a consumer of the events stream until everything has settled, then stops them anywhere.
@@ -126,6 +139,14 @@ impl Bench {
         };
         self.log.append(Stream::Events, (sequence..).zip(events).map(record).collect()).await.unwrap();
     }
+}
+
+/// Publishes a fact that nobody answers.
+async fn publish(db: &Database, id: &str) {
+    let mut unit = db.begin().await.unwrap();
+    let fact = Event { id: id.to_owned(), name: "fact".to_owned(), ..Event::default() };
+    unit.publish(&Workspace::new("demo"), &fact);
+    unit.commit().await.unwrap();
 }
 
 async fn seen(db: &Database) -> Vec<String> {
@@ -188,8 +209,75 @@ async fn a_unit_that_is_not_committed_leaves_nothing() {
     assert_eq!(bench.log.end(Stream::Events, 0), 0);
 }
 
+/// A backup is older than the log: what the restored service publishes is news to readers who saw what it had published
+/// after the backup, and what it publishes again is not.
+#[tokio::test]
+async fn a_service_restored_from_a_backup_is_heard() {
+    let bench = Bench::new();
+    let (writer, reader) = (bench.named("writer").await, bench.named("reader").await);
+    publish(&writer, "a").await;
+    let backup = format!("VACUUM INTO '{}'", bench.file("backup").display());
+    writer.read().execute_unprepared(&backup).await.unwrap();
+    for id in ["b", "c", "d"] {
+        publish(&writer, id).await;
+    }
+    bench.run(&writer, Notes::default()).await;
+    bench.run(&reader, Notes::default()).await;
+    assert_eq!(seen(&reader).await, ["a", "b", "c", "d"]);
+    drop(writer);
+    bench.warp.advance_to(bench.warp.now().plus(Duration::from_secs(60)));
+    let restored = bench.named("backup").await;
+    publish(&restored, "e").await;
+    bench.run(&restored, Notes::default()).await;
+    bench.run(&reader, Notes::default()).await;
+    assert_eq!(seen(&reader).await, ["a", "b", "c", "d", "e"]);
+}
+
+/// The clock stood ahead (a demo) and is back: numbers still only grow.
+#[tokio::test]
+async fn a_clock_that_went_back_silences_nobody() {
+    let bench = Bench::new();
+    let (ahead, _warp) = Clock::warped(bench.clock.now().plus(Duration::from_secs(86_400)));
+    let url = Secret::new(format!("sqlite:{}", bench.file("writer").display()));
+    let config = DatabaseConfig { url, connections: 1 };
+    let reader = bench.named("reader").await;
+    for (id, clock) in [("a", &ahead), ("b", &bench.clock)] {
+        let writer = Database::open(&config, Vec::new(), clock).await.unwrap();
+        publish(&writer, id).await;
+        drop(writer);
+        bench.run(&bench.named("writer").await, Notes::default()).await;
+        bench.run(&reader, Notes::default()).await;
+    }
+    assert_eq!(seen(&reader).await, ["a", "b"]);
+}
+
+#[tokio::test]
+async fn what_follows_a_commit_follows_it_whoever_goes_away() {
+    let bench = Bench::new();
+    let db = bench.database().await;
+    let (told, mut heard) = tokio::sync::mpsc::unbounded_channel();
+    let tell = |word: &'static str| {
+        let told = told.clone();
+        move || told.send(word).unwrap_or_default()
+    };
+    let mut unit = db.begin().await.unwrap();
+    unit.afterwards(tell("rolled back"));
+    unit.roll_back().await.unwrap();
+    let mut unit = db.begin().await.unwrap();
+    unit.afterwards(tell("committed"));
+    {
+        // Asked once, then forgotten: what a cancelled call does.
+        let mut commit = std::pin::pin!(unit.commit());
+        assert!(futures::poll!(commit.as_mut()).is_pending());
+    }
+    assert_eq!(heard.recv().await, Some("committed"));
+}
+
 #[tokio::test]
 async fn a_database_of_unknown_kind_is_refused() {
     let config = DatabaseConfig { url: Secret::new("mysql://x"), connections: 1 };
-    assert_eq!(Database::open(&config, Vec::new()).await.unwrap_err().kind, Kind::Precondition);
+    assert_eq!(
+        Database::open(&config, Vec::new(), &Clock::system()).await.unwrap_err().kind,
+        Kind::Precondition
+    );
 }

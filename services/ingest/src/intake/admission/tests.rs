@@ -58,9 +58,8 @@ async fn gate(folder: &std::path::Path, lies: u32) -> (Arc<Admission>, Arc<dyn L
     let log =
         EmbeddedLog::open(&folder.join("log"), Options { partitions: 2, ..Options::default() }).unwrap();
     let url = kernel::Secret::new(format!("sqlite:{}", folder.join("t.db").display()));
-    let db = Database::open(&DatabaseConfig { url, connections: 1 }, crate::store::migration::all())
-        .await
-        .unwrap();
+    let config = DatabaseConfig { url, connections: 1 };
+    let db = Database::open(&config, crate::store::migration::all(), &Clock::system()).await.unwrap();
     let gate = Admission {
         state: Mutex::new(State {
             seen: Seen::default(),
