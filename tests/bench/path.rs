@@ -88,7 +88,7 @@ pub(crate) async fn latency() -> Result<Report> {
     let spent = (usage::cpu_seconds()? - cpu) / count(total) * 1_000.0;
     host.settled().await?;
     watch.until(host.end(Stream::Events)).await?;
-    drop(watch);
+    watch.stop().await;
     let seen = Arc::into_inner(seen).map(|seen| seen.into_inner().unwrap_or_else(PoisonError::into_inner));
     let seen = seen.context("somebody still watches")?;
     for (at, (name, _)) in STATIONS.iter().enumerate() {

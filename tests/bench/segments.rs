@@ -112,7 +112,7 @@ pub(crate) async fn live() -> Result<Report> {
     let spent = (usage::cpu_seconds()? - cpu) / count(total) * 1_000.0;
     host.settled().await?;
     watch.until(host.end(Stream::Events)).await?;
-    drop(watch);
+    watch.stop().await;
     let peak = usage::peak_megabytes()?;
     let (members, checked) = compare(&host, &conditions).await?;
     let seen = Arc::into_inner(seen).context("somebody still watches")?;

@@ -45,6 +45,11 @@ impl Watch {
         Self { task, next }
     }
 
+    /// Ends it and waits for that, so that what `see` holds is let go of.
+    pub(crate) async fn stop(mut self) {
+        self.task.shutdown().await;
+    }
+
     /// Returns when everything before `end` was seen.
     ///
     /// # Errors

@@ -2,9 +2,10 @@
 //! database and no log.
 //!
 //! * [`Engine::append`] takes an event into memory; it is part of every answer at once.
-//! * [`Engine::prepare`] writes what is in memory as segments. The caller registers them *together with its place in
-//!   the log* in one transaction, then calls [`Engine::install`]. A crash before the registration leaves a file that
-//!   [`Engine::open`] removes; the log is read again from the place that was registered. So every event counts once.
+//! * [`Engine::prepare`] writes what is in memory as segments and opens them. The caller registers them *together with
+//!   its place in the log* in one transaction, then calls [`Engine::install`], which cannot fail. A crash before the
+//!   registration leaves a file that [`Engine::open`] removes; the log is read again from the place that was
+//!   registered. So every event counts once.
 //! * [`Engine::plan_compaction`], [`Engine::compact`] and [`Engine::install_compacted`] do the same for making large
 //!   segments of small ones.
 //! * Merges and splits ([`Engine::place`]) change who a record belongs to, never a segment.
@@ -39,6 +40,7 @@ use layout::io_at;
 use people::Placement;
 use query::funnel::{Funnel, FunnelQuery};
 use query::trend::{Series, TrendQuery};
+use run::MemoryRun;
 use scan::{Scan, ScanQuery};
 use segment::{Segment, SegmentMeta};
 use tenant::Tenant;
@@ -70,12 +72,19 @@ pub struct Registered {
 }
 
 /// What one flush makes durable, to be registered in one transaction with the place in the log.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Flush {
-    /// New segments.
-    pub segments: Vec<SegmentMeta>,
+    /// Events as they are in memory, and the segment that holds them.
+    written: Vec<(Arc<MemoryRun>, Arc<Segment>)>,
     /// New and changed places of records.
     pub placements: BTreeMap<Workspace, Vec<Placement>>,
+}
+
+impl Flush {
+    /// New segments.
+    pub fn segments(&self) -> impl Iterator<Item = &SegmentMeta> {
+        self.written.iter().map(|(_, segment)| &segment.meta)
+    }
 }
 
 /// See the [module](self).
@@ -158,32 +167,27 @@ impl Engine {
     /// When the disk refuses; nothing has changed then.
     pub fn prepare(&self) -> Result<Flush> {
         let mut flush = Flush::default();
-        for (workspace, tenant) in self.all() {
-            let (run, placements) = tenant.unflushed(|| self.next_run());
-            if !run.rows.is_empty() {
-                let file = self.file_name();
-                flush.segments.push(write::write_rows(
-                    &self.options.folder,
-                    file,
-                    workspace.clone(),
-                    &run.rows,
-                )?);
-            }
-            if !placements.is_empty() {
-                flush.placements.insert(workspace, placements);
-            }
+        let written = self.write_all(&mut flush);
+        if written.is_err() {
+            flush.written.iter().for_each(|(_, segment)| segment.retire());
         }
-        Ok(flush)
+        written.map(|()| flush)
     }
 
-    /// Removes the files of a flush that could not be registered; the events are still in memory.
-    pub fn discard(&self, flush: &Flush) {
-        for meta in &flush.segments {
-            let path = self.options.folder.join(&meta.file);
-            if let Err(error) = std::fs::remove_file(&path) {
-                tracing::warn!(path = %path.display(), %error, "a segment without use stays until the next start");
+    fn write_all(&self, flush: &mut Flush) -> Result<()> {
+        for (workspace, tenant) in self.all() {
+            let (run, placements) = tenant.unflushed(|| self.next_run());
+            if !placements.is_empty() {
+                flush.placements.insert(workspace.clone(), placements);
+            }
+            if !run.rows.is_empty() {
+                let (folder, file) = (&self.options.folder, self.file_name());
+                let meta = write::write_rows(folder, file, workspace, &run.rows)?;
+                let segment = self.open_segment(&meta)?;
+                flush.written.push((run, segment));
             }
         }
+        Ok(())
     }
 
     /// Flushes and compacts as the service does, without registering anything: for benches and tools whose data need
@@ -192,28 +196,23 @@ impl Engine {
     /// # Errors
     /// When the disk refuses.
     pub fn flush_unregistered(&self) -> Result<()> {
-        self.install(&self.prepare()?)?;
+        self.install(&self.prepare()?);
         while let Some(plan) = self.plan_compaction() {
-            self.install_compacted(&self.compact(&plan)?)?;
+            self.install_compacted(&self.compact(&plan)?);
         }
         Ok(())
     }
 
-    /// Puts registered segments in the place of the events in memory.
-    ///
-    /// # Errors
-    /// When a segment cannot be opened; its events then stay in memory.
-    pub fn install(&self, flush: &Flush) -> Result<()> {
-        let segments =
-            flush.segments.iter().map(|meta| self.open_segment(meta)).collect::<Result<Vec<_>>>()?;
-        for (workspace, tenant) in self.all() {
-            let segment = segments.iter().find(|segment| segment.meta.workspace == workspace);
-            let saved = flush.placements.get(&workspace).map(Vec::as_slice).unwrap_or_default();
-            let rows = segment.map_or(0, |segment| usize::try_from(segment.meta.rows).unwrap_or(usize::MAX));
-            tenant.flushed(rows, segment.cloned(), saved);
-            self.tail.fetch_sub(rows, Ordering::Relaxed);
+    /// Puts registered segments in the place of the events in memory. It cannot fail: an event that was registered and
+    /// is still in memory would be written, and count, twice. The events' memory is freed with the flush.
+    pub fn install(&self, flush: &Flush) {
+        for (run, segment) in &flush.written {
+            self.tenant(&segment.meta.workspace).flushed(run.rows.len(), segment.clone());
+            self.tail.fetch_sub(run.rows.len(), Ordering::Relaxed);
         }
-        Ok(())
+        for (workspace, placements) in &flush.placements {
+            self.tenant(workspace).saved(placements);
+        }
     }
 
     /// Segments that should become one.
@@ -229,20 +228,16 @@ impl Engine {
     /// # Errors
     /// When the disk refuses; nothing has changed then.
     pub fn compact(&self, plan: &Plan) -> Result<Compacted> {
-        compact::compact(&self.options.folder, self.file_name(), plan)
+        compact::compact(&self.options.folder, self.file_name(), self.next_run(), plan)
     }
 
     /// Uses the registered segment instead of those it was made of; their files go when nobody reads them.
-    ///
-    /// # Errors
-    /// When it cannot be opened; the others stay in use then.
-    pub fn install_compacted(&self, compacted: &Compacted) -> Result<()> {
-        let new = self.open_segment(&compacted.added)?;
-        for gone in self.tenant(&compacted.added.workspace).replace(&compacted.removed, new) {
+    pub fn install_compacted(&self, compacted: &Compacted) {
+        let (new, old) = (compacted.segment.clone(), &compacted.removed);
+        for gone in self.tenant(&new.meta.workspace).replace(old, new) {
             gone.retire();
             self.cache.forget(gone.id);
         }
-        Ok(())
     }
 
     /// Answers a trend.

@@ -13,7 +13,7 @@ use store::Delivery;
 use store::position::Position;
 use tokio::sync::watch;
 
-use crate::engine::{Engine, Flush};
+use crate::engine::Engine;
 use crate::{events, store as register};
 
 /// Pause after a passing failure.
@@ -108,12 +108,27 @@ impl Reader {
             let partitions = 0..self.cx.log.partitions();
             let loads = partitions.map(|n| Position::load(self.cx.db.read(), Stream::Events, n));
             match futures::future::try_join_all(loads).await {
-                Ok(positions) => return positions,
+                Ok(mut positions) => {
+                    (0..).zip(&mut positions).for_each(|(n, position)| self.rewind(n, position));
+                    return positions;
+                }
                 Err(error) => {
                     tracing::warn!(%error, "log positions could not be read; trying again");
                     tokio::time::sleep(PAUSE).await;
                 }
             }
+        }
+    }
+
+    /// A log that is shorter than what was read of it was emptied or restored. Reading it from its start is safe:
+    /// repetitions are known by producer and sequence.
+    fn rewind(&self, partition: u32, position: &mut Position) {
+        if position.next > self.cx.log.end(Stream::Events, partition) {
+            tracing::error!(
+                partition,
+                "the log is shorter than what was read of it; reading it from its start"
+            );
+            position.next = self.cx.log.start(Stream::Events, partition);
         }
     }
 
@@ -176,34 +191,26 @@ impl Reader {
         }
     }
 
+    /// Once written, a flush is registered however often that takes: a commit that failed may have been made all the
+    /// same, and the same flush once more changes nothing then.
     async fn flush(&self, read: &mut Read) -> Result<()> {
         let flush = blocking(&self.engine, |engine| engine.prepare()).await?;
-        if let Err(error) =
+        while let Err(error) =
             register::register_flush(&self.cx.db, &flush, &read.positions, &read.refused).await
-            && !self.registered_after_all(&flush).await
         {
-            self.engine.discard(&flush);
-            return Err(error);
+            tracing::warn!(error = %chassis::status::chain(&error), "a flush could not be registered; trying again");
+            tokio::time::sleep(PAUSE).await;
         }
-        blocking(&self.engine, move |engine| engine.install(&flush)).await?;
+        self.engine.install(&flush);
         read.refused.clear();
         self.compaction.ring();
         self.set_flush_at(Time::MAX);
-        Ok(())
-    }
-
-    /// A commit that failed may have been made all the same: writing the events once more would count them twice.
-    async fn registered_after_all(&self, flush: &Flush) -> bool {
-        let Some(meta) = flush.segments.first() else { return false };
-        loop {
-            match register::is_registered(&self.cx.db, meta).await {
-                Ok(there) => return there,
-                Err(error) => {
-                    tracing::warn!(%error, "whether a flush was registered cannot be told; asking again");
-                    tokio::time::sleep(PAUSE).await;
-                }
-            }
-        }
+        // Letting go of so many events takes a while.
+        blocking(&self.engine, move |_| {
+            drop(flush);
+            Ok(())
+        })
+        .await
     }
 
     fn flush_at(&self) -> Time {

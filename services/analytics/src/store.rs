@@ -45,7 +45,8 @@ pub(crate) async fn load(db: &Database) -> Result<Registered> {
     Ok(registered)
 }
 
-/// Registers a flush and the place in the log it leads to, and sets aside what was refused on the way.
+/// Registers a flush and the place in the log it leads to, and sets aside what was refused on the way. The same flush
+/// once more changes nothing.
 pub(crate) async fn register_flush(
     db: &Database,
     flush: &Flush,
@@ -53,10 +54,14 @@ pub(crate) async fn register_flush(
     refused: &[(Delivery, Error)],
 ) -> Result<()> {
     let unit = db.begin().await?;
+    if places(unit.db(), positions.len()).await? == positions {
+        // A commit that was reported as failed.
+        return unit.roll_back().await;
+    }
     for (delivery, error) in refused {
         dead_letter::set_aside(unit.db(), Stream::Events, delivery, error).await?;
     }
-    add_segments(unit.db(), &flush.segments).await?;
+    add_segments(unit.db(), flush.segments()).await?;
     for (workspace, placements) in &flush.placements {
         for chunk in placements.chunks(CHUNK) {
             save_places(unit.db(), workspace, chunk).await?;
@@ -68,35 +73,42 @@ pub(crate) async fn register_flush(
     unit.commit().await
 }
 
-/// Whether a segment is registered: asked when a transaction ended in doubt.
-pub(crate) async fn is_registered(db: &Database, meta: &SegmentMeta) -> Result<bool> {
-    let key = (meta.workspace.to_string(), meta.file.clone());
-    Ok(segment::Entity::find_by_id(key).one(db.read()).await.db()?.is_some())
+/// The registered place in each of so many partitions.
+async fn places(db: &impl ConnectionTrait, partitions: usize) -> Result<Vec<Position>> {
+    let mut positions = Vec::new();
+    for (partition, _) in (0..).zip(0..partitions) {
+        positions.push(Position::load(db, Stream::Events, partition).await?);
+    }
+    Ok(positions)
 }
 
-/// Registers a segment in the place of those it was made of.
+/// Registers a segment in the place of those it was made of. Once more changes nothing.
 pub(crate) async fn register_compacted(db: &Database, compacted: &Compacted) -> Result<()> {
     let unit = db.begin().await?;
     segment::Entity::delete_many()
-        .filter(segment::Column::Workspace.eq(compacted.added.workspace.as_str()))
+        .filter(segment::Column::Workspace.eq(compacted.added().workspace.as_str()))
         .filter(segment::Column::File.is_in(compacted.removed.iter().map(String::as_str)))
         .exec(unit.db())
         .await
         .db()?;
-    add_segments(unit.db(), std::slice::from_ref(&compacted.added)).await?;
+    add_segments(unit.db(), std::iter::once(compacted.added())).await?;
     unit.commit().await
 }
 
-async fn add_segments(db: &impl ConnectionTrait, segments: &[SegmentMeta]) -> Result<()> {
-    let rows = segments.iter().map(|meta| segment::ActiveModel {
-        workspace: Set(meta.workspace.to_string()),
-        file: Set(meta.file.clone()),
-        rows: Set(i64::try_from(meta.rows).unwrap_or(i64::MAX)),
-        first_time: Set(meta.first.0),
-        last_time: Set(meta.last.0),
-    });
-    if !segments.is_empty() {
-        segment::Entity::insert_many(rows).exec_without_returning(db).await.db()?;
+async fn add_segments(db: &impl ConnectionTrait, segments: impl Iterator<Item = &SegmentMeta>) -> Result<()> {
+    let rows: Vec<_> = segments
+        .map(|meta| segment::ActiveModel {
+            workspace: Set(meta.workspace.to_string()),
+            file: Set(meta.file.clone()),
+            rows: Set(i64::try_from(meta.rows).unwrap_or(i64::MAX)),
+            first_time: Set(meta.first.0),
+            last_time: Set(meta.last.0),
+        })
+        .collect();
+    if !rows.is_empty() {
+        let known =
+            OnConflict::columns([segment::Column::Workspace, segment::Column::File]).do_nothing().to_owned();
+        segment::Entity::insert_many(rows).on_conflict(known).exec_without_returning(db).await.db()?;
     }
     Ok(())
 }
@@ -115,3 +127,6 @@ async fn save_places(db: &impl ConnectionTrait, workspace: &Workspace, places: &
     record::Entity::insert_many(rows).on_conflict(replace).exec_without_returning(db).await.db()?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

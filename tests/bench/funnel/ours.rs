@@ -160,15 +160,15 @@ fn make(folder: &Path) -> Result<()> {
 fn flush(engine: &Engine, register: &mut Register) -> Result<()> {
     let line = |meta: SegmentMeta| (meta.file, meta.rows, meta.first, meta.last);
     let flush = engine.prepare()?;
-    engine.install(&flush)?;
-    register.segments.extend(flush.segments.into_iter().map(line));
-    let people = flush.placements.into_values().flatten();
+    engine.install(&flush);
+    register.segments.extend(flush.segments().cloned().map(line));
+    let people = flush.placements.values().flatten();
     register.people.extend(people.map(|place| (place.number, place.record.0, place.moved)));
     while let Some(plan) = engine.plan_compaction() {
         let compacted = engine.compact(&plan)?;
-        engine.install_compacted(&compacted)?;
+        engine.install_compacted(&compacted);
         register.segments.retain(|(file, ..)| !compacted.removed.contains(file));
-        register.segments.push(line(compacted.added));
+        register.segments.push(line(compacted.added().clone()));
     }
     Ok(())
 }

@@ -24,12 +24,18 @@ pub struct Plan {
 }
 
 /// One segment that holds the events of several.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Compacted {
-    /// To be registered.
-    pub added: SegmentMeta,
+    pub(crate) segment: Arc<Segment>,
     /// Files to be removed from the register in the same transaction.
     pub removed: Vec<String>,
+}
+
+impl Compacted {
+    /// To be registered.
+    pub fn added(&self) -> &SegmentMeta {
+        &self.segment.meta
+    }
 }
 
 /// The smallest class of sizes (each `fan_in` times the one before, from `flush_rows`) with enough segments, as many of
@@ -51,8 +57,8 @@ pub(crate) fn plan(workspace: &Workspace, segments: Vec<Arc<Segment>>, options: 
     (inputs.len() > 1).then(|| Plan { workspace: workspace.clone(), inputs })
 }
 
-/// Writes the one segment; nothing changes before it is registered.
-pub(crate) fn compact(folder: &Path, file: String, plan: &Plan) -> Result<Compacted> {
+/// Writes the one segment, to be known as run `id`; nothing changes before it is registered.
+pub(crate) fn compact(folder: &Path, file: String, id: u64, plan: &Plan) -> Result<Compacted> {
     let layout = Layout::of_segments(plan.inputs.iter().map(|segment| (&segment.columns, segment.left_out)));
     let columns: Vec<&str> = layout.schema.fields().iter().map(|field| field.name().as_str()).collect();
     let runs =
@@ -62,5 +68,6 @@ pub(crate) fn compact(folder: &Path, file: String, plan: &Plan) -> Result<Compac
         writer.write(&batch?)?;
     }
     let removed = plan.inputs.iter().map(|segment| segment.meta.file.clone()).collect();
-    Ok(Compacted { added: writer.finish()?, removed })
+    let segment = Arc::new(Segment::open(folder, writer.finish()?, id)?);
+    Ok(Compacted { segment, removed })
 }

@@ -88,17 +88,21 @@ impl Tenant {
     }
 
     /// Puts a registered segment in the place of the first `rows` unflushed events.
-    pub(crate) fn flushed(&self, rows: usize, segment: Option<Arc<Segment>>, saved: &[Placement]) {
+    pub(crate) fn flushed(&self, rows: usize, segment: Arc<Segment>) {
         let mut state = self.lock();
         let rows = rows.min(state.tail.len());
         state.tail.drain(..rows);
-        state.segments.extend(segment);
-        state.people.saved(saved);
+        state.segments.push(segment);
         if state.tail.is_empty() {
             state.texts.clear();
         }
         let replaced = state.sorted.take();
         state.stale.extend(replaced.map(|run| run.id));
+    }
+
+    /// These places are in the database now.
+    pub(crate) fn saved(&self, places: &[Placement]) {
+        self.lock().people.saved(places);
     }
 
     pub(crate) fn segments(&self) -> Vec<Arc<Segment>> {

@@ -20,7 +20,7 @@ use super::query::Filter;
 use super::query::funnel::FunnelQuery;
 use super::query::trend::{Measure, TrendQuery};
 use super::scan::ScanQuery;
-use super::{Engine, Options, Registered};
+use super::{Engine, Flush, Options, Registered};
 use crate::domain::Interval;
 use crate::domain::funnel::Order;
 use oracle::Oracle;
@@ -81,7 +81,14 @@ impl Rig {
 
     fn flush(&mut self) {
         let flush = self.engine.prepare().unwrap();
-        self.registered.segments.extend(flush.segments.clone());
+        self.register(&flush);
+        self.engine.install(&flush);
+        self.since.clear();
+    }
+
+    /// What the transaction does.
+    fn register(&mut self, flush: &Flush) {
+        self.registered.segments.extend(flush.segments().cloned());
         for (workspace, placements) in &flush.placements {
             let kept = self.registered.placements.entry(workspace.clone()).or_default();
             for place in placements {
@@ -91,16 +98,14 @@ impl Rig {
                 }
             }
         }
-        self.engine.install(&flush).unwrap();
-        self.since.clear();
     }
 
     fn compact(&mut self) {
         while let Some(plan) = self.engine.plan_compaction() {
             let compacted = self.engine.compact(&plan).unwrap();
             self.registered.segments.retain(|meta| !compacted.removed.contains(&meta.file));
-            self.registered.segments.push(compacted.added.clone());
-            self.engine.install_compacted(&compacted).unwrap();
+            self.registered.segments.push(compacted.added().clone());
+            self.engine.install_compacted(&compacted);
         }
     }
 

@@ -21,10 +21,24 @@ const GROUP_ROWS: usize = 1 << 15;
 /// Rows handed to the file at a time.
 const BATCH_ROWS: usize = 1 << 13;
 
+/// A file without use until it is whole: it goes unless it is kept, so that a full disk is not filled further.
+struct Draft(Option<PathBuf>);
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if let Some(path) = self.0.take()
+            && let Err(error) = std::fs::remove_file(&path)
+        {
+            tracing::warn!(path = %path.display(), %error, "half a segment stays until the next start");
+        }
+    }
+}
+
 /// A segment being written.
 pub(crate) struct Writer {
     workspace: Workspace,
     path: PathBuf,
+    draft: Draft,
     file: String,
     inner: ArrowWriter<File>,
     rows: u64,
@@ -37,9 +51,10 @@ impl Writer {
     pub(crate) fn create(folder: &Path, file: String, workspace: Workspace, layout: &Layout) -> Result<Self> {
         let path = folder.join(&file);
         let handle = File::create_new(&path).map_err(io_at(&path))?;
+        let draft = Draft(Some(path.clone()));
         let inner = ArrowWriter::try_new(handle, layout.schema.clone(), Some(properties(layout.left_out)))
             .map_err(damaged)?;
-        Ok(Self { workspace, path, file, inner, rows: 0, first: i64::MAX, last: i64::MIN })
+        Ok(Self { workspace, path, draft, file, inner, rows: 0, first: i64::MAX, last: i64::MIN })
     }
 
     /// Appends rows; all together must be sorted.
@@ -53,12 +68,13 @@ impl Writer {
     }
 
     /// Makes the file and its name durable.
-    pub(crate) fn finish(self) -> Result<SegmentMeta> {
+    pub(crate) fn finish(mut self) -> Result<SegmentMeta> {
         let handle = self.inner.into_inner().map_err(damaged)?;
         handle.sync_all().map_err(io_at(&self.path))?;
         if let Some(folder) = self.path.parent() {
             File::open(folder).and_then(|folder| folder.sync_all()).map_err(io_at(folder))?;
         }
+        self.draft.0 = None;
         Ok(SegmentMeta {
             workspace: self.workspace,
             file: self.file,

@@ -1,6 +1,7 @@
 //! Compacts until nothing is left to compact; rung after each flush.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use kernel::{Result, Time};
 use store::Database;
@@ -9,16 +10,18 @@ use crate::engine::Engine;
 use crate::reader::blocking;
 use crate::store as register;
 
+/// Pause after a passing failure.
+const PAUSE: Duration = Duration::from_millis(200);
+
 pub(crate) async fn run(engine: Arc<Engine>, db: Database) -> Result<Option<Time>> {
     while let Some(plan) = engine.plan_compaction() {
         let compacted = blocking(&engine, move |engine| engine.compact(&plan)).await?;
-        if let Err(error) = register::register_compacted(&db, &compacted).await {
-            // A commit that failed may have been made all the same; the file of one that was not goes at the next start.
-            if !register::is_registered(&db, &compacted.added).await? {
-                return Err(error);
-            }
+        // The same until it is in, as with a flush: these segments must not be registered within two others.
+        while let Err(error) = register::register_compacted(&db, &compacted).await {
+            tracing::warn!(error = %chassis::status::chain(&error), "a compacted segment could not be registered; trying again");
+            tokio::time::sleep(PAUSE).await;
         }
-        blocking(&engine, move |engine| engine.install_compacted(&compacted)).await?;
+        engine.install_compacted(&compacted);
     }
     Ok(None)
 }

@@ -1,5 +1,8 @@
 //! Every event counts once, across flushes, compactions, restarts and repetitions on the log.
 
+use kernel::{Clock, Secret};
+use sea_orm::ConnectionTrait as _;
+use store::{Database, DatabaseConfig};
 use wire::analytics::{QueryTrendRequest, ScanEventsRequest};
 
 use super::*;
@@ -67,4 +70,57 @@ async fn what_is_no_event_is_left_out_and_the_rest_goes_on() {
     let stage = stage.reopen(assembly(&[])).await.unwrap();
     stage.settled().await;
     assert_eq!(count(&stage).await, 1.0);
+}
+
+async fn database(stage: &Stage) -> Database {
+    let url = Secret::new(format!("sqlite:{}", stage.folder().join("analytics.db").display()));
+    let config = DatabaseConfig { url, connections: 1 };
+    Database::open(&config, <Analytics as chassis::Service>::migrations(), &Clock::system()).await.unwrap()
+}
+
+async fn change(db: &Database, sql: &str) {
+    let unit = db.begin().await.unwrap();
+    unit.db().execute_unprepared(sql).await.unwrap();
+    unit.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_database_that_refuses_for_a_while_costs_and_doubles_nothing() {
+    let stage = Stage::open(assembly(&SMALL)).await.unwrap();
+    let db = database(&stage).await;
+    // The last statement of the transaction fails.
+    change(
+        &db,
+        "create trigger full before insert on log_position begin select raise(abort, 'disk full'); end",
+    )
+    .await;
+    let events: Vec<_> = (0..7).map(|n| event(1, "product_viewed", n, json!({}))).collect();
+    stage.append(Stream::Events, 1, &events).await.unwrap();
+    // Two batches of four: the first flush is due behind the second, and keeps being refused.
+    let written = async {
+        let mut ticks = tokio::time::interval(Duration::from_millis(5));
+        while files(&stage) == 0 {
+            ticks.tick().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), written).await.unwrap();
+    assert_eq!(count(&stage).await, 7.0);
+    change(&db, "drop trigger full").await;
+    play(&stage, 8, &[event(1, "product_viewed", 8, json!({}))]).await;
+    assert_eq!((files(&stage), count(&stage).await), (1, 8.0));
+    let stage = stage.reopen(assembly(&SMALL)).await.unwrap();
+    stage.settled().await;
+    assert_eq!((files(&stage), count(&stage).await), (1, 8.0));
+}
+
+#[tokio::test]
+async fn a_log_that_was_emptied_is_read_from_its_start() {
+    let stage = Stage::open(assembly(&SMALL)).await.unwrap();
+    let events: Vec<_> = (0..10).map(|n| event(1, "product_viewed", n, json!({}))).collect();
+    play(&stage, 1, &events).await;
+    // As if the log had been lost: it ends before the place that is kept.
+    change(&database(&stage).await, "update log_position set position = position + 1000").await;
+    let stage = stage.reopen(assembly(&SMALL)).await.unwrap();
+    play(&stage, 11, &[event(1, "product_viewed", 11, json!({}))]).await;
+    assert_eq!(count(&stage).await, 11.0);
 }
