@@ -15,7 +15,7 @@ pub struct Unit {
     txn: DatabaseTransaction,
     outbox: Outbox,
     outgoing: Vec<Outgoing>,
-    afterwards: Vec<Box<dyn FnOnce() + Send>>,
+    afterwards: Vec<Box<dyn FnOnce() + Send + Sync>>,
 }
 
 impl std::fmt::Debug for Unit {
@@ -48,7 +48,7 @@ impl Unit {
 
     /// Does `work` right after the commit, and only then: what memory keeps of the database is brought up to date here.
     /// A caller who goes away in between (a cancelled call) cannot part the two.
-    pub fn afterwards(&mut self, work: impl FnOnce() + Send + 'static) {
+    pub fn afterwards(&mut self, work: impl FnOnce() + Send + Sync + 'static) {
         self.afterwards.push(Box::new(work));
     }
 
