@@ -1,6 +1,5 @@
 //! What the service knows of people, pure and synchronous.
 
 pub(crate) mod attributes;
-pub(crate) mod near;
 pub(crate) mod person;
 pub(crate) mod tags;

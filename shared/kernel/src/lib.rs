@@ -4,6 +4,7 @@ pub mod activity;
 pub mod clock;
 pub mod error;
 pub mod id;
+pub mod near;
 pub mod page;
 pub mod secret;
 pub mod survivorship;

@@ -61,9 +61,8 @@ fn check_here(source: &str, schema: &Schema, scope: Scope) -> Result<Node, Probl
     let parsed = syntax::parse(source).map_err(|list| Problems::new(source, list))?;
     let mut checker = Checker { places: &parsed.places, schema, scope, event: None, problems: Vec::new() };
     let (node, found) = checker.translate(&parsed.root);
-    if !matches!(found, Type::Bool | Type::Any) {
-        let message =
-            format!("a condition is true or false, but this is {}; compare it with something", found.name());
+    if let Some(what) = checker.never_true(&node, found) {
+        let message = format!("a condition is true or false, but this is {what}; compare it with something");
         checker.report(parsed.root.id, "not_a_condition", message);
     }
     if checker.problems.is_empty() { Ok(node) } else { Err(Problems::new(source, checker.problems)) }
@@ -146,11 +145,26 @@ impl Checker<'_> {
     /// Translates what must be of a type.
     fn expect(&mut self, expr: &IdedExpr, wanted: Type, whose: &str) -> Node {
         let (node, found) = self.translate(expr);
-        if found != wanted && found != Type::Any {
-            let message = format!("{whose} takes {}, but this is {}", wanted.name(), found.name());
-            self.report(expr.id, "type", message);
+        let refused = match wanted {
+            Type::Bool => self.never_true(&node, found),
+            _ => (found != wanted && found != Type::Any).then(|| found.name()),
+        };
+        if let Some(what) = refused {
+            self.report(expr.id, "type", format!("{whose} takes {}, but this is {what}", wanted.name()));
         }
         node
+    }
+
+    /// What a value is that can be neither true nor false. An attribute or property whose type the schema does not know
+    /// may be either; what is calculated from it may not.
+    fn never_true(&self, node: &Node, found: Type) -> Option<&'static str> {
+        match found {
+            Type::Bool => None,
+            // What could not be translated has been reported.
+            Type::Any if !self.problems.is_empty() => None,
+            Type::Any => node.calculated(),
+            _ => Some(found.name()),
+        }
     }
 }
 

@@ -5,6 +5,10 @@
 //! - Incremental: a [`Plan`] of many conditions updates a [`State`] per record event by event and says what to evaluate
 //!   again, and until when each answer stays.
 //!
+//! A condition is true or false: what can only be a number, a text or another value is refused where it stands. An
+//! attribute or property whose type the [`Schema`] does not know may be a yes-or-no, so it is taken alone
+//! (`profile.vip`), and anything but `true` in it counts as false.
+//!
 //! Missing values are null: comparing them with `<` and its like is false, `==` and `!=` work. Types that do not fit are
 //! false as well. Numbers are 64-bit floating point; sums are kept in millionths, so any order of events gives the same.
 

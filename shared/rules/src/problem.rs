@@ -77,57 +77,9 @@ fn is_wide(c: char) -> bool {
         | '\u{fe30}'..='\u{fe6f}' | '\u{ff00}'..='\u{ff60}' | '\u{ffe0}'..='\u{ffe6}' | '\u{20000}'..='\u{3fffd}')
 }
 
-/// ` (did you mean …?)` with the nearest of `known`, or nothing when none is near.
-pub(crate) fn suggestion<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    let limit = (wrong.chars().count() / 3).clamp(1, 3);
-    known
-        .into_iter()
-        .map(|name| (distance(wrong, name), name))
-        .filter(|(distance, _)| *distance <= limit)
-        .min()
-        .map_or_else(String::new, |(_, name)| format!("; did you mean `{name}`?"))
-}
-
-/// Levenshtein's distance in characters.
-fn distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (n, l) in left.chars().enumerate() {
-        let mut diagonal = n;
-        let mut last = n + 1;
-        for (m, r) in right.iter().enumerate() {
-            let above = row.get(m + 1).copied().unwrap_or(usize::MAX);
-            let here = (diagonal + usize::from(l != *r)).min(above + 1).min(last + 1);
-            if let Some(cell) = row.get_mut(m) {
-                *cell = last;
-            }
-            diagonal = above;
-            last = here;
-        }
-        if let Some(cell) = row.last_mut() {
-            *cell = last;
-        }
-    }
-    row.last().copied().unwrap_or(0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn distances_are_levenshteins() {
-        for (left, right, expected) in [
-            ("", "", 0),
-            ("城市", "城", 1),
-            ("city", "citi", 1),
-            ("kitten", "sitting", 3),
-            ("", "abc", 3),
-            ("abc", "", 3),
-        ] {
-            assert_eq!(distance(left, right), expected, "{left} {right}");
-        }
-    }
 
     #[test]
     fn the_caret_stands_under_the_mistake_after_chinese() {

@@ -1,5 +1,7 @@
 //! From text to CEL's syntax tree, with places; and the limits that keep any text harmless.
 
+mod words;
+
 use cel::IdedExpr;
 use cel::common::ast::SourceInfo;
 use cel::parser::{ParseErrors, Parser};
@@ -30,43 +32,22 @@ pub(crate) fn parse(source: &str) -> Result<Parsed, Vec<Problem>> {
     }
     crate::depth::check(source)?;
     let parser = Parser::new().max_recursion_depth(MAX_DEPTH as u16);
-    let (root, info) = parser.parse_with_source_info(source).map_err(|errors| problems(&errors))?;
+    let (root, info) = parser.parse_with_source_info(source).map_err(|errors| problems(source, &errors))?;
     Ok(Parsed { root, places: Places { info } })
 }
 
-fn problems(errors: &ParseErrors) -> Vec<Problem> {
-    let problem = |error: &cel::ParseError| Problem {
-        line: usize::try_from(error.pos.0).unwrap_or(1).max(1),
-        column: usize::try_from(error.pos.1).unwrap_or(1).max(1),
-        reason: "syntax",
-        message: plain(&error.msg),
+fn problems(source: &str, errors: &ParseErrors) -> Vec<Problem> {
+    let problem = |error: &cel::ParseError| {
+        let line = usize::try_from(error.pos.0).unwrap_or(1).max(1);
+        let column = usize::try_from(error.pos.1).unwrap_or(1).max(1);
+        let message = words::plain(source, (line, column), &error.msg);
+        Problem { line, column, reason: "syntax", message }
     };
     let mut found: Vec<Problem> = errors.errors.iter().map(problem).collect();
     // What follows the first mistake is mostly its consequence.
     found.sort_by_key(|problem| (problem.line, problem.column));
     found.truncate(3);
     found
-}
-
-/// The parser's message in plain words.
-fn plain(message: &str) -> String {
-    let message = message.strip_prefix("Syntax error: ").unwrap_or(message);
-    let quoted = message.find('\'').and_then(|open| {
-        let rest = message.get(open + 1..)?;
-        let end = rest.find("' expecting").or_else(|| rest.rfind('\''))?;
-        rest.get(..end)
-    });
-    match quoted {
-        Some("<EOF>") => "the condition ends too early; something is missing here".to_owned(),
-        Some(text) if message.starts_with("token recognition error") => match text.chars().next() {
-            Some('"' | '\'') => "a quoted text is not closed; add the quote at its end".to_owned(),
-            _ => format!(
-                "`{text}` cannot stand here; texts and names with other than a-z, 0-9 and _ need quotes"
-            ),
-        },
-        Some(text) => format!("`{text}` is not expected here"),
-        None => format!("{message}; see the condition language"),
-    }
 }
 
 /// Where things stand in the text.

@@ -128,6 +128,19 @@ impl TextTest {
 }
 
 impl Node {
+    /// What it is if it is never true nor false, whatever it is calculated from.
+    pub(crate) fn calculated(&self) -> Option<&'static str> {
+        match self {
+            Self::Arithmetic(..) | Self::Negate(_) => Some("a calculation"),
+            Self::Literal(Literal::Null) => Some("null"),
+            Self::If(parts) => {
+                let [_, then, otherwise] = &**parts;
+                otherwise.calculated().and(then.calculated())
+            }
+            _ => None,
+        }
+    }
+
     /// The steps directly below. What stands in the filter of an aggregate is not below: it speaks of other events.
     pub(crate) fn children(&self) -> Vec<&Self> {
         match self {

@@ -164,6 +164,68 @@ fn conditions_on_an_event_know_no_customer() {
     assert_eq!(problem(Condition::trigger(in_filter, &Schema::open())).2, "out_of_scope");
 }
 
+/// Where the schema knows no types, what is calculated is still no condition.
+#[test]
+fn what_is_neither_true_nor_false_is_refused() {
+    for (source, column, part) in [
+        ("profile.age + 1", 13, "a calculation"),
+        ("-profile.age", 1, "a calculation"),
+        ("profile.vip && profile.age - 1", 28, "a calculation"),
+        ("!(profile.age + 1)", 15, "a calculation"),
+        ("profile.age + 1 ? true : false", 13, "a calculation"),
+        ("profile.vip ? profile.age + 1 : null", 13, "a calculation"),
+        ("null", 1, "null"),
+        ("\"上海\"", 1, "a text"),
+        ("7", 1, "a number"),
+        ("tags", 1, "a list"),
+        ("now", 1, "a time"),
+        ("scores.engagement", 8, "a number"),
+        ("events(\"x\", e.properties.n + 1).count() > 1", 28, "a calculation"),
+    ] {
+        let found = problem(Condition::customer(source, &Schema::open()));
+        assert_eq!((found.0, found.1), (1, column), "{source}: {}", found.3);
+        assert!(found.3.contains(part), "{source}: {}", found.3);
+    }
+    assert_eq!(problem(Condition::event("e.name", &Schema::open())).2, "not_a_condition");
+    for (source, part) in
+        [("profile.city", "a text"), ("profile.age", "a number"), ("profile.age + 1", "a number")]
+    {
+        let found = problem(Condition::customer(source, &schema()));
+        assert_eq!(found.2, "not_a_condition", "{source}");
+        assert!(found.3.contains(part), "{source}: {}", found.3);
+    }
+    for source in
+        ["profile.vip", "profile.vip && !profile.extra.blocked", "profile.vip ? profile.extra : null"]
+    {
+        Condition::customer(source, &schema()).unwrap_or_else(|problems| panic!("{source}\n{problems}"));
+    }
+}
+
+#[test]
+fn mistakes_of_writing_are_told_in_our_words() {
+    for (source, column, message) in [
+        ("profile.a == 1 and profile.b == 2", 16, "`and` is not expected here; write `&&`"),
+        ("profile.a = 1", 11, "`=` does not stand alone; write `==`"),
+        ("profile.a == “上海”", 14, "texts stand in plain quotes; write \"…\""),
+        ("size（profile.a）> 1", 5, "`（` is a full-width sign; write `(`"),
+        ("(profile.a == 1", 16, "a `)` is missing here"),
+        ("profile.a == 1)", 15, "`)` is not expected here"),
+        ("profile.a == 99999999999999999999", 14, "`99999999999999999999` cannot be read"),
+        (
+            "package == 1",
+            1,
+            "`package` is a reserved word; a field of that name is written profile[\"package\"]",
+        ),
+        ("profile.a == 1 \"x\"", 16, "`\"x\"` is not expected here"),
+        ("", 1, "the condition is empty"),
+    ] {
+        let problems = Condition::customer(source, &Schema::open()).expect_err(source);
+        let first = problems.iter().next().unwrap();
+        assert_eq!((first.line, first.column), (1, column), "{source}\n{problems}");
+        assert!(first.message.contains(message), "{source}\n{problems}");
+    }
+}
+
 #[test]
 fn what_is_known_is_taken() {
     for source in [
@@ -379,6 +441,8 @@ proptest! {
         let source = words.join(&glue);
         if let Err(problems) = Condition::trigger(&source, &schema()) {
             for problem in &problems {
+                let parsers = ["expecting", "input", "mismatched", "token", "Syntax", "Context", "extraneous", "ANTLR"];
+                prop_assert!(!parsers.iter().any(|word| problem.message.contains(word)), "{}\n{}", source, problems);
                 let line = source.split('\n').nth(problem.line - 1);
                 prop_assert!(problem.column <= line.unwrap_or("").chars().count() + 1, "{}\n{}", source, problems);
             }

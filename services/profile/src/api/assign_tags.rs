@@ -2,6 +2,7 @@
 
 use ::store::Unit;
 use chassis::Caller;
+use kernel::near::suggestion;
 use kernel::{Error, Result, Violation, Workspace};
 use uuid::Uuid;
 use wire::event::Identifier;
@@ -10,7 +11,6 @@ use wire::profile::*;
 use crate::Shared;
 use crate::api::customers::{Person, Who};
 use crate::api::{cause, customers};
-use crate::domain::near::suggestion;
 use crate::domain::tags::{Changes, Grant, LIVE, SOURCES, exclude};
 use crate::events::unseen;
 use crate::store::records::{self, For};

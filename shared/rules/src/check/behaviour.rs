@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use cel::IdedExpr;
 use cel::common::ast::{CallExpr, Expr};
+use kernel::near::suggestion;
 
 use super::{Checker, Scope, Typed, text_literal};
 use crate::behaviour::{Aggregate, Selection, Sequence, What, Window};
-use crate::problem::suggestion;
 use crate::schema::Type;
 use crate::tree::Node;
 

@@ -2,9 +2,9 @@
 
 use cel::IdedExpr;
 use cel::common::ast::{CallExpr, operators};
+use kernel::near::suggestion;
 
 use super::{Checker, Typed, text_literal};
-use crate::problem::suggestion;
 use crate::schema::Type;
 use crate::tree::{Literal, Node, TextTest};
 

@@ -2,10 +2,10 @@
 
 use cel::IdedExpr;
 use cel::common::ast::{Expr, operators};
+use kernel::near::suggestion;
 
 use super::{Checker, Scope, Typed, text_literal};
 use crate::field::Field;
-use crate::problem::suggestion;
 use crate::schema::{Type, look_up};
 use crate::tree::{Literal, Node};
 

@@ -1,7 +1,7 @@
 //! "Did you mean": the known name nearest to a wrong one.
 
 /// `; did you mean …?` with the nearest of `known`, or nothing when none is near.
-pub(crate) fn suggestion<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+pub fn suggestion<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let limit = (wrong.chars().count() / 3).clamp(1, 3);
     let nearest = known.into_iter().map(|name| (distance(wrong, name), name)).min();
     nearest
@@ -31,9 +31,14 @@ mod tests {
 
     #[test]
     fn distances_and_suggestions() {
-        for (left, right, expected) in
-            [("", "", 0), ("vip", "", 3), ("", "vip", 3), ("旅行", "旅游", 1), ("kitten", "sitting", 3)]
-        {
+        for (left, right, expected) in [
+            ("", "", 0),
+            ("vip", "", 3),
+            ("", "vip", 3),
+            ("旅行", "旅游", 1),
+            ("城市", "城", 1),
+            ("kitten", "sitting", 3),
+        ] {
             assert_eq!(distance(left, right), expected, "{left} {right}");
         }
         let known = ["travel_lover", "vip"];
