@@ -94,5 +94,19 @@ async fn broken_definitions_and_rows_are_named() -> Result<()> {
     for wanted in ["3,has no identifier", "gestern", "viel", "6,"] {
         assert!(errors.contains(wanted), "{wanted} in\n{errors}");
     }
+    for (text, wanted) in [
+        ("", "orders.csv is empty; it needs a header line and rows"),
+        ("no;who;when;total\n1;u1;2026-11-01;1\n", "correct the mapping, or its `delimiter`"),
+    ] {
+        std::fs::write(&rows, text)?;
+        let arguments = ["import".as_ref(), rows.as_os_str(), "--mapping".as_ref(), mapping.as_os_str()];
+        let error = platform.run(&arguments).await.unwrap_err().to_string();
+        assert!(error.contains(wanted), "{error}");
+    }
+    let arguments = ["import".as_ref(), rows.as_os_str(), "--mapping".as_ref(), mapping.as_os_str()];
+    std::fs::write(&rows, "no,who,when,total\n1,u1,2026-11-01,1\n")?;
+    let wrong_token = [&arguments[..], &["--token".as_ref(), "prod".as_ref()]].concat();
+    let error = platform.run(&wrong_token).await.unwrap_err().to_string();
+    assert!(error.contains("--token") && error.contains("GUANXI_TOKEN"), "{error}");
     platform.stop().await
 }

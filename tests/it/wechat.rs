@@ -1,5 +1,7 @@
 //! Somebody follows the official account: the signed, encrypted callback becomes a customer, and the welcome arrives.
 
+use std::path::Path;
+
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use tempfile::tempdir;
@@ -22,17 +24,12 @@ async fn post(url: String, body: Value) -> Result<Value> {
 async fn a_follow_is_welcomed_in_every_mode() -> Result<()> {
     let data = tempdir()?;
     let platform = Platform::start(data.path()).await?;
-    let definitions = data.path().join("retail");
-    std::fs::create_dir(&definitions)?;
-    for entry in std::fs::read_dir(tests::platform::root().join("deploy/workspaces/retail"))? {
-        let file = entry?.path();
-        let text = std::fs::read_to_string(&file)?.replace("127.0.0.1:7790", &platform.simulator);
-        std::fs::write(definitions.join(file.file_name().context("a file")?), text)?;
-    }
-    platform.run(&["apply".as_ref(), "-f".as_ref(), definitions.as_os_str()]).await?;
-    for (mode, openid) in
-        [("plain", "oPlainPlainPlainPlainPlain01"), ("safe", "oSafeSafeSafeSafeSafeSafe001")]
-    {
+    for (mode, openid) in [
+        ("safe", "oSafeSafeSafeSafeSafeSafe001"),
+        ("compat", "oCompatCompatCompatCompat001"),
+        ("plain", "oPlainPlainPlainPlainPlain01"),
+    ] {
+        apply_retail(&platform, &data.path().join(mode), mode).await?;
         let account = json!({"app_id": APP_ID, "secret": "guanxi-demo-secret", "token": "guanxi-demo-token", "mode": mode,
             "aes_key": "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG",
             "callback_url": format!("http://{}/callbacks/wechat_oa/oa", platform.http)});
@@ -54,6 +51,18 @@ async fn a_follow_is_welcomed_in_every_mode() -> Result<()> {
         followed_from(&platform, openid, "南京路店").await?;
     }
     platform.stop().await
+}
+
+/// Applies the workspace with the official account in `mode`.
+async fn apply_retail(platform: &Platform, folder: &Path, mode: &str) -> Result<()> {
+    std::fs::create_dir(folder)?;
+    for entry in std::fs::read_dir(tests::platform::root().join("deploy/workspaces/retail"))? {
+        let file = entry?.path();
+        let text = std::fs::read_to_string(&file)?.replace("127.0.0.1:7790", &platform.simulator);
+        let text = text.replace("mode: safe", &format!("mode: {mode}"));
+        std::fs::write(folder.join(file.file_name().context("a file")?), text)?;
+    }
+    platform.run(&["apply".as_ref(), "-f".as_ref(), folder.as_os_str()]).await.map(drop)
 }
 
 async fn followed_from(platform: &Platform, openid: &str, scene: &str) -> Result<()> {

@@ -55,6 +55,7 @@ pub(crate) fn routes(
     let open = Router::new()
         .route("/v1/{call}", post(tracking::accept))
         .route("/v1/projects/{write_key}/settings", get(settings::read))
+        .method_not_allowed_fallback(chassis::http::other_method)
         .layer(cors);
     let callbacks =
         Router::new().route("/callbacks/wechat_oa/{source}", get(wechat_oa::verify).post(wechat_oa::accept));

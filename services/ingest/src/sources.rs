@@ -4,21 +4,22 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use kernel::{Error, Result, Workspace};
+use sea_orm::ConnectionTrait;
 use store::{Database, Unit};
 use tokio::sync::Mutex;
 
 use crate::domain::source::{self, Kind, Source, hash_write_key};
 use crate::store::sources;
 
-/// Reads from memory; writes to the database and then reads everything again.
+/// Reads from memory; writes to the database and to memory in one step.
 ///
 /// One process takes the events of a log, so that nobody else changes the table meanwhile.
 #[derive(Debug)]
 pub(crate) struct Sources {
     db: Database,
     dev: Option<Arc<Source>>,
-    known: RwLock<Known>,
-    changing: Mutex<()>,
+    known: Arc<RwLock<Known>>,
+    changing: Arc<Mutex<()>>,
 }
 
 #[derive(Debug, Default)]
@@ -39,13 +40,9 @@ impl Sources {
             let write_key_hash = hash_write_key(chassis::caller::DEV_TOKEN);
             Arc::new(Source { write_key_hash, ..Source::built_in(workspace, source::DEV, Kind::Tracking) })
         };
-        let sources = Self {
-            db: db.clone(),
-            dev: dev.then(built_in),
-            known: RwLock::default(),
-            changing: Mutex::new(()),
-        };
-        sources.reload().await?;
+        let sources =
+            Self { db: db.clone(), dev: dev.then(built_in), known: Arc::default(), changing: Arc::default() };
+        replace(&sources.known, sources.load(db.read()).await?);
         Ok(Arc::new(sources))
     }
 
@@ -72,22 +69,28 @@ impl Sources {
         self.read(|known| known.callbacks.get(key).cloned().unwrap_or_default())
     }
 
-    /// Changes the table, one change at a time, and reads it again.
+    /// Changes the table, one change at a time; what it holds then is known as soon as it is committed, also when the
+    /// caller has gone away meanwhile.
     ///
     /// # Errors
     /// What `work` says, or the database.
     pub(crate) async fn change<T>(&self, work: impl AsyncFnOnce(&Unit) -> Result<T>) -> Result<T> {
-        let _one_at_a_time = self.changing.lock().await;
-        let unit = self.db.begin().await?;
+        let one_at_a_time = self.changing.clone().lock_owned().await;
+        let mut unit = self.db.begin().await?;
         let outcome = work(&unit).await?;
+        let after = self.load(unit.db()).await?;
+        let known = self.known.clone();
+        unit.afterwards(move || {
+            replace(&known, after);
+            drop(one_at_a_time);
+        });
         unit.commit().await?;
-        self.reload().await?;
         Ok(outcome)
     }
 
-    async fn reload(&self) -> Result<()> {
+    async fn load(&self, db: &impl ConnectionTrait) -> Result<Known> {
         let mut known = Known::default();
-        let all = sources::all(self.db.read()).await?.into_iter().map(Arc::new);
+        let all = sources::all(db).await?.into_iter().map(Arc::new);
         for source in all.chain(self.dev.clone()) {
             if source.kind.has_write_key() {
                 known.by_write_key.insert(source.write_key_hash.clone(), source.clone());
@@ -97,11 +100,14 @@ impl Sources {
             }
             known.by_key.insert((source.workspace.clone(), source.key.clone()), source);
         }
-        *self.known.write().unwrap_or_else(PoisonError::into_inner) = known;
-        Ok(())
+        Ok(known)
     }
 
     fn read<T>(&self, look: impl FnOnce(&Known) -> T) -> T {
         look(&self.known.read().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+fn replace(known: &RwLock<Known>, with: Known) {
+    *known.write().unwrap_or_else(PoisonError::into_inner) = with;
 }

@@ -88,6 +88,12 @@ impl Authenticator {
                 scopes: Scopes::All,
             });
         }
-        Err(refused("the token is not known here"))
+        Err(refused(if self.dev {
+            "the token is not known here: development mode knows `dev`; give it by --token or GUANXI_TOKEN, or as \
+             `authorization: Bearer dev`"
+        } else {
+            "the token is not known here: outside development mode (common.dev) no token is known yet; give one that \
+             is by --token or GUANXI_TOKEN, or as `authorization: Bearer <token>`"
+        }))
     }
 }

@@ -242,7 +242,7 @@ async fn assemble(parts: Vec<(&'static str, Parts)>, metrics: &Metrics) -> Resul
         web = web.merge(part.http);
         reporter.set_service_status(name, tonic_health::ServingStatus::Serving).await;
     }
-    Ok((builder.routes().prepare(), web))
+    Ok((builder.routes().prepare(), http::closed(web)))
 }
 
 async fn bind(address: SocketAddr, option: &str) -> Result<TcpListener> {

@@ -3,6 +3,7 @@
 //! A handler is `rpc::answer(request, async |caller, message| …)`; a call is
 //! `rpc::call(client.get_profile(rpc::request(&caller, message))).await`. Workspace, deadline and trace travel with both.
 
+mod choices;
 mod context;
 mod local;
 mod scope;
@@ -21,6 +22,7 @@ pub use scope::Scopes;
 pub(crate) use server::server;
 pub use stack::StackLayer;
 
+use self::choices::Choices;
 use crate::caller::Caller;
 use crate::status::{from_status, to_status};
 
@@ -84,11 +86,11 @@ impl Rpc {
     }
 }
 
-/// Answers a unary call: finds the caller, runs `handle`, maps the error.
+/// Answers a unary call: finds the caller, refuses numbers that no enum has, runs `handle`, maps the error.
 ///
 /// # Errors
 /// What `handle` said, as a status.
-pub async fn answer<Q, A, F>(
+pub async fn answer<Q: prost::Message, A, F>(
     request: Request<Q>,
     handle: impl FnOnce(Caller, Q) -> F,
 ) -> Result<Response<A>, Status>
@@ -96,6 +98,9 @@ where
     F: Future<Output = Result<A>>,
 {
     let caller = caller(&request).map_err(|error| to_status(&error))?;
+    if let Some(choices) = request.extensions().get::<Choices>() {
+        choices.check(request.get_ref()).map_err(|error| to_status(&error))?;
+    }
     handle(caller, request.into_inner()).await.map(Response::new).map_err(|error| to_status(&error))
 }
 

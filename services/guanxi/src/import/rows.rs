@@ -61,6 +61,11 @@ impl Rows {
         };
         let file = File::open(path).map_err(|cause| unreadable(&cause))?;
         let bytes = file.metadata().map_err(|cause| unreadable(&cause))?.len();
+        if bytes == 0 {
+            let needed = if mapping.columns.is_empty() { "a header line and rows" } else { "rows" };
+            let message = format!("{} is empty; it needs {needed}", path.display());
+            return Err(Error::invalid("file", message));
+        }
         let source: Source = if mapping.spaced() { Box::new(Squeezed::new(file)) } else { Box::new(file) };
         let mut reader = csv::ReaderBuilder::new()
             .has_headers(mapping.columns.is_empty())
@@ -74,8 +79,11 @@ impl Rows {
             mapping.columns.clone()
         };
         if let Some(missing) = mapping.named_columns().find(|name| !columns.contains(*name)) {
-            let message =
-                format!("{} has no column `{missing}`; it has {}", path.display(), columns.join(", "));
+            let message = format!(
+                "{} has no column `{missing}`; it has {}: correct the mapping, or its `delimiter`",
+                path.display(),
+                columns.join(", ")
+            );
             return Err(Error::invalid("mapping", message));
         }
         let records = reader.into_records();

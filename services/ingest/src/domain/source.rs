@@ -11,6 +11,46 @@ pub(crate) const API: &str = "api";
 /// Tracking source of development mode.
 pub(crate) const DEV: &str = "dev";
 
+const MODE: &str = "mode";
+const AES_KEY: &str = "encoding_aes_key";
+
+/// How an official account sends its messages, as set on the platform's page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// 明文模式: nothing proves the message itself, only the address it was sent to.
+    Plain,
+    /// 兼容模式: sealed and plain; a stranger who saw one signed address can forge the plain ones.
+    Compat,
+    /// 安全模式: sealed.
+    Safe,
+}
+
+impl Mode {
+    const ALL: [Self; 3] = [Self::Plain, Self::Compat, Self::Safe];
+
+    /// As it stands in the settings.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Compat => "compat",
+            Self::Safe => "safe",
+        }
+    }
+
+    /// Whether messages that are sealed, or are not, are taken.
+    pub(crate) const fn takes(self, sealed: bool) -> bool {
+        match self {
+            Self::Plain => !sealed,
+            Self::Compat => true,
+            Self::Safe => sealed,
+        }
+    }
+
+    fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|mode| mode.name() == name)
+    }
+}
+
 /// What a source is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -27,10 +67,11 @@ struct Setting {
     secret: bool,
 }
 
-const WECHAT_OA: [Setting; 4] = [
+const WECHAT_OA: [Setting; 5] = [
     Setting { name: "app_id", required: true, secret: false },
     Setting { name: "token", required: true, secret: true },
-    Setting { name: "encoding_aes_key", required: false, secret: true },
+    Setting { name: MODE, required: false, secret: false },
+    Setting { name: AES_KEY, required: false, secret: true },
     Setting { name: "encoding_aes_key_previous", required: false, secret: true },
 ];
 
@@ -110,6 +151,12 @@ impl Source {
         self.settings.get(name).and_then(Value::as_str).unwrap_or("")
     }
 
+    /// The mode of an official account: as set, otherwise the safest its keys allow.
+    pub(crate) fn mode(&self) -> Mode {
+        let by_keys = if self.setting(AES_KEY).is_empty() { Mode::Plain } else { Mode::Safe };
+        Mode::parse(self.setting(MODE)).unwrap_or(by_keys)
+    }
+
     /// The settings that may be shown.
     pub(crate) fn open_settings(&self) -> Map<String, Value> {
         let secret =
@@ -166,10 +213,23 @@ pub(crate) fn validate(kind: Kind, settings: &Map<String, Value>) -> Vec<Violati
                 setting.name,
                 "is required; the platform's developer page shows it".to_owned(),
             ));
-        } else if !text.is_empty() && setting.name.starts_with("encoding_aes_key") {
+        } else if !text.is_empty() && setting.name.starts_with(AES_KEY) {
             wrong
                 .extend(EnvelopeKey::parse(text).err().map(|flaw| violation(setting.name, flaw.to_string())));
         }
+    }
+    let text = |name: &str| settings.get(name).and_then(Value::as_str).unwrap_or("");
+    match Mode::parse(text(MODE)) {
+        None if !text(MODE).is_empty() => wrong.push(violation(
+            MODE,
+            "must be plain (明文模式), compat (兼容模式) or safe (安全模式), as the platform's page says"
+                .to_owned(),
+        )),
+        Some(Mode::Compat | Mode::Safe) if text(AES_KEY).is_empty() => wrong.push(violation(
+            AES_KEY,
+            format!("is required in mode {}; the platform's developer page shows it", text(MODE)),
+        )),
+        _ => {}
     }
     wrong
 }
@@ -212,5 +272,12 @@ mod tests {
             ]
         );
         assert_eq!(fields(Kind::Tracking, json!({"a": 1})), ["source.settings.a"]);
+        let with = |mode: &str, key: &str| json!({"app_id": "wx1", "token": "t", "mode": mode, "encoding_aes_key": key});
+        let key = "A".repeat(43);
+        for (mode, key) in [("plain", ""), ("plain", &key), ("compat", &key), ("safe", &key), ("", &key)] {
+            assert!(fields(Kind::WechatOa, with(mode, key)).is_empty(), "{mode} {key}");
+        }
+        assert_eq!(fields(Kind::WechatOa, with("安全", &key)), ["source.settings.mode"]);
+        assert_eq!(fields(Kind::WechatOa, with("safe", "")), ["source.settings.encoding_aes_key"]);
     }
 }

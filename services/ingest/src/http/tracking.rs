@@ -27,15 +27,24 @@ pub(super) async fn accept(
     body: HttpBody,
 ) -> Result<Json<Value>, Problem> {
     let endpoint = Endpoint::parse(&call).ok_or_else(|| {
-        let message = "post to /v1/track, identify, page, screen, group, alias, batch or import";
+        let message = format!(
+            "there is no call `/v1/{call}`; post to /v1/track, identify, page, screen, group, alias, batch or import"
+        );
         Problem::new(StatusCode::NOT_FOUND, "UNKNOWN_CALL", message)
     })?;
-    let bytes = body::read(&headers, body, web.limits).await?;
-    let body = Body::read(endpoint, &bytes).map_err(|message| Problem::bad("NOT_JSON", message))?;
+    let remedy = match endpoint {
+        Endpoint::Batch => "send its calls in several batches",
+        Endpoint::One(_) => "one call is one event: leave out what is large",
+    };
+    let bytes = body::read(&headers, body, web.limits, remedy).await?;
+    let body = Body::read(endpoint, &bytes).map_err(|flaw| Problem::bad(flaw.reason, flaw.message))?;
     if endpoint != Endpoint::Batch && bytes.len() > web.intake.max_event_bytes() {
         return Err(Problem::bad(
             "EVENT_TOO_LARGE",
-            format!("an event has at most {} bytes", web.intake.max_event_bytes()),
+            format!(
+                "an event has at most {} bytes (ingest.event.max_bytes); leave out what is large",
+                web.intake.max_event_bytes()
+            ),
         ));
     }
     let write_key = from_header(&headers).unwrap_or_else(|| body.write_key.clone());

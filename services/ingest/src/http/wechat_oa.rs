@@ -67,18 +67,18 @@ async fn take(
     headers: &HeaderMap,
     body: HttpBody,
 ) -> Result<(), Problem> {
-    let bytes = body::read(headers, body, web.limits).await?;
-    let text =
-        std::str::from_utf8(&bytes).map_err(|_| Problem::bad("NOT_A_MESSAGE", "the body is not UTF-8"))?;
+    let bytes = body::read(headers, body, web.limits, "no message of the platform is so long").await?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| not_a_message("the body is not UTF-8"))?;
     let sealed = matches!(signed.encrypt_type.as_str(), "aes");
     let (source, document) = if sealed {
         // The outer document is not proven by anything yet: only its `Encrypt` is looked at.
         let outer = read(text)?;
         let source = signed.sealed_source(web, key, &outer.text("Encrypt"))?;
+        let source = in_its_mode(source, sealed)?;
         let message = open(&source, &outer.text("Encrypt"))?;
         (source, read(&message)?)
     } else {
-        (signed.source(web, key)?, read(text)?)
+        (in_its_mode(signed.source(web, key)?, sealed)?, read(text)?)
     };
     let source = signed.fresh(web, source)?;
     let trace_parent = headers.get("traceparent").and_then(|value| value.to_str().ok()).unwrap_or("");
@@ -89,7 +89,28 @@ async fn take(
 }
 
 fn read(text: &str) -> Result<Document, Problem> {
-    Document::read(text).map_err(|message| Problem::bad("NOT_A_MESSAGE", message))
+    Document::read(text).map_err(|message| not_a_message(&message))
+}
+
+fn not_a_message(message: &str) -> Problem {
+    let message = format!("{message}; this address takes what the platform posts: a message as XML or JSON");
+    Problem::bad("NOT_A_MESSAGE", message)
+}
+
+/// A source takes what its mode says: who seals messages must not be spoken for by others who do not.
+fn in_its_mode(source: Arc<Source>, sealed: bool) -> Result<Arc<Source>, Problem> {
+    let mode = source.mode();
+    if mode.takes(sealed) {
+        return Ok(source);
+    }
+    let (came, other) = if sealed { ("sealed", "safe or compat") } else { ("unsealed", "compat or plain") };
+    let message = format!(
+        "source `{}` is in mode {} and takes no {came} messages; set the same mode here (setting `mode`: {other}) and on \
+         the platform's page (消息加解密方式)",
+        source.key,
+        mode.name()
+    );
+    Err(Problem::new(StatusCode::FORBIDDEN, "MODE_REFUSED", message))
 }
 
 /// Opens an envelope with the key or, for the time after it was changed, with the previous one.
@@ -109,27 +130,45 @@ fn open(source: &Source, sealed: &str) -> Result<String, Problem> {
             "{flaw}; compare app_id and encoding_aes_key of source `{}` with the platform's developer page",
             source.key
         ),
-        None => format!("source `{}` has no encoding_aes_key; set it, or choose plain mode", source.key),
+        None => format!("source `{}` has no encoding_aes_key; set it", source.key),
     }))
 }
 
 impl Signed {
     /// The source whose token made `signature`.
     fn source(&self, web: &Web, key: &str) -> Result<Arc<Source>, Problem> {
-        self.find(web, key, &self.signature, &[&self.timestamp, &self.nonce])
+        self.find(web, key, ("signature", &self.signature), &[&self.timestamp, &self.nonce])
     }
 
     /// The source whose token made `msg_signature`, which covers the ciphertext.
     fn sealed_source(&self, web: &Web, key: &str, sealed: &str) -> Result<Arc<Source>, Problem> {
-        self.find(web, key, &self.msg_signature, &[&self.timestamp, &self.nonce, sealed])
+        let given = ("msg_signature", self.msg_signature.as_str());
+        self.find(web, key, given, &[&self.timestamp, &self.nonce, sealed])
     }
 
-    fn find(&self, web: &Web, key: &str, given: &str, parts: &[&str]) -> Result<Arc<Source>, Problem> {
+    fn find(
+        &self,
+        web: &Web,
+        key: &str,
+        (name, given): (&str, &str),
+        parts: &[&str],
+    ) -> Result<Arc<Source>, Problem> {
         let candidates = web.sources.callbacks(key);
         if candidates.is_empty() {
-            let message =
-                "no source of kind wechat_oa has this key; create it, or correct the URL on the platform";
+            let message = format!(
+                "no source of kind wechat_oa has the key `{key}`; create it, or correct the URL on the platform"
+            );
             return Err(Problem::new(StatusCode::NOT_FOUND, "SOURCE_UNKNOWN", message));
+        }
+        let needed = [(name, given), ("timestamp", &self.timestamp), ("nonce", &self.nonce)];
+        let missing: Vec<&str> =
+            needed.into_iter().filter(|(_, value)| value.is_empty()).map(|(name, _)| name).collect();
+        if !missing.is_empty() {
+            let message = format!(
+                "the address has no parameter {}; the platform signs what it sends, and nobody else is heard here",
+                missing.join(", ")
+            );
+            return Err(Problem::new(StatusCode::FORBIDDEN, "SIGNATURE_MISSING", message));
         }
         let signed_by = |source: &Arc<Source>| {
             let all: Vec<&str> =

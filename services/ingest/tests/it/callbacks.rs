@@ -179,7 +179,7 @@ async fn what_is_not_proven_is_refused() {
     let mut other_key = safe_settings();
     other_key["encoding_aes_key"] = "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C".into();
     for (settings, say) in
-        [(other_app, "another app id"), (other_key, "EncodingAESKey"), (plain_settings(), "set it")]
+        [(other_app, "another app id"), (other_key, "EncodingAESKey"), (plain_settings(), "safe or compat")]
     {
         let stage = account(settings, &any_age).await;
         let (status, text) = send(&stage, "oa", SEALED_QUERY, Some(&body)).await;
@@ -198,6 +198,65 @@ async fn what_is_not_proven_is_refused() {
     let (status, text) = send(&strict, "oa", SEALED_QUERY, Some(&body)).await;
     assert_eq!(status, 403);
     assert!(text.contains("SIGNATURE_STALE"), "{text}");
+}
+
+/// Whoever saw one signed address could forge plain messages for as long as it is fresh: a source whose messages are
+/// sealed takes no others.
+#[tokio::test]
+async fn a_source_takes_what_its_mode_says() {
+    let sealed = json!({"ToUserName": "gh", "Encrypt": SEALED}).to_string();
+    let with = |mode: &str| {
+        let mut settings = safe_settings();
+        settings["mode"] = mode.into();
+        settings
+    };
+    for (settings, takes_plain, takes_sealed) in [
+        (plain_settings(), true, false),
+        (safe_settings(), false, true),
+        (with("plain"), true, false),
+        (with("compat"), true, true),
+        (with("safe"), false, true),
+    ] {
+        let shown = settings.to_string();
+        let stage = account(settings, &["ingest.callbacks.max_age=0s"]).await;
+        let (status, text) = plain(&stage, &happening("subscribe", "", 1_714_112_000)).await;
+        assert_eq!(status == 200, takes_plain, "{shown}: {text}");
+        assert!(takes_plain || (text.contains("MODE_REFUSED") && text.contains("compat or plain")), "{text}");
+        let (status, text) = send(&stage, "oa", SEALED_QUERY, Some(&sealed)).await;
+        assert_eq!(status == 200, takes_sealed, "{shown}: {text}");
+        assert!(takes_sealed || (text.contains("MODE_REFUSED") && text.contains("safe or compat")), "{text}");
+        assert_eq!(raw(&stage).await.len(), usize::from(takes_plain) + usize::from(takes_sealed));
+    }
+}
+
+#[tokio::test]
+async fn refused_callbacks_name_the_place_and_the_remedy() {
+    let stage = account(plain_settings(), &[]).await;
+    for (query, missing) in [
+        ("", "signature, timestamp, nonce"),
+        ("timestamp=1&nonce=2", "signature"),
+        ("signature=a&nonce=2", "timestamp"),
+        ("encrypt_type=aes&signature=a&timestamp=1&nonce=2", "msg_signature"),
+    ] {
+        let (status, text) = send(&stage, "oa", query, Some("<xml><a>1</a></xml>")).await;
+        assert_eq!(status, 403, "{query}");
+        assert!(
+            text.starts_with(&format!("SIGNATURE_MISSING: the address has no parameter {missing};")),
+            "{text}"
+        );
+    }
+    for body in ["<!DOCTYPE x [<!ENTITY a \"ha\">]><xml><Content>&a;</Content></xml>", "hello", "[]", "<xml>"]
+    {
+        let (status, text) = plain(&stage, body).await;
+        assert_eq!(status, 400, "{body}");
+        assert!(
+            text.starts_with("NOT_A_MESSAGE: ") && text.contains("what the platform posts"),
+            "{body} → {text}"
+        );
+    }
+    let (status, text) = plain(&stage, &"长".repeat(200_000)).await;
+    assert_eq!(status, 400);
+    assert!(text.contains("BODY_TOO_LARGE") && !text.contains("batches"), "{text}");
 }
 
 #[tokio::test]

@@ -55,6 +55,33 @@ async fn every_path_takes_its_call() {
 }
 
 #[tokio::test]
+async fn what_is_not_served_says_so() {
+    let stage = open().await;
+    let send = async |method: Method, path: &str| {
+        let url = format!("http://{}{path}", stage.running.http);
+        let answer = Client::new().request(method, url).send().await.unwrap();
+        let allow = answer.headers().get("allow").map(|value| value.to_str().unwrap().to_owned());
+        (read(answer).await, allow.unwrap_or_default())
+    };
+    for (method, path) in
+        [(Method::GET, "/"), (Method::POST, "/v2/track"), (Method::GET, "/callbacks/weibo/x")]
+    {
+        let ((status, body), _) = send(method.clone(), path).await;
+        assert_eq!((status, reason(&body)), (404, "PATH_UNKNOWN"), "{path}");
+        assert!(body.to_string().contains(&format!("{method} {path};")), "{body}");
+    }
+    for (method, path, allowed) in [
+        (Method::GET, "/v1/track", "POST"),
+        (Method::POST, "/metrics", "GET"),
+        (Method::PUT, "/callbacks/wechat_oa/oa", "POST"),
+    ] {
+        let ((status, body), allow) = send(method, path).await;
+        assert_eq!((status, reason(&body)), (405, "METHOD_NOT_ALLOWED"), "{path}");
+        assert!(allow.contains(allowed), "{path}: {allow}");
+    }
+}
+
+#[tokio::test]
 async fn the_write_key_may_stand_in_the_header_or_in_the_body() {
     let stage = open().await;
     let body = |key: Value| json!({"event": "a", "userId": "u1", "writeKey": key}).to_string();
@@ -85,11 +112,25 @@ async fn limits_hold() {
     let (status, answer) =
         read(call(&stage, "/v1/batch", json!({"batch": ["x".repeat(600_000)]})).await).await;
     assert_eq!((status, reason(&answer)), (400, "BODY_TOO_LARGE"));
-    for body in ["", "x", "[]", "{\"batch\":1}"] {
-        let answer = post(&stage, "/v1/b").basic_auth("dev", Some("")).body(body).send().await.unwrap();
+    for (path, body, expected) in [
+        ("/v1/b", "", "NOT_JSON"),
+        ("/v1/b", "x", "NOT_JSON"),
+        ("/v1/b", "{\"batch\": [", "NOT_JSON"),
+        ("/v1/b", "[]", "WRONG_SHAPE"),
+        ("/v1/b", "{\"batch\":1}", "WRONG_SHAPE"),
+        ("/v1/b", "{}", "WRONG_SHAPE"),
+        ("/v1/t", "7", "WRONG_SHAPE"),
+        ("/v1/t", "track", "NOT_JSON"),
+    ] {
+        let answer = post(&stage, path).basic_auth("dev", Some("")).body(body).send().await.unwrap();
         let (status, answer) = read(answer).await;
-        assert_eq!((status, reason(&answer)), (400, "NOT_JSON"), "{body}");
+        assert_eq!((status, reason(&answer)), (400, expected), "{body}");
+        let message = answer["error"]["message"].as_str().unwrap();
+        assert!(message.contains("such as {"), "the remedy: {message}");
     }
+    let (_, answer) = read(call(&stage, "/v1/t", json!({"event": "x".repeat(600_000)})).await).await;
+    assert_eq!(reason(&answer), "BODY_TOO_LARGE");
+    assert!(!answer.to_string().contains("several batches"), "one call cannot be split: {answer}");
     let many: Vec<_> = (0..2_510)
         .map(|n| json!({"type": "track", "event": "many", "userId": "u1", "messageId": format!("m{n}")}))
         .collect();

@@ -1,4 +1,4 @@
-//! The scope every method requires, read from its option in the descriptors.
+//! What the descriptors say of every method: the scope it requires (an option), the enums of its request.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,10 +6,18 @@ use std::sync::Arc;
 use kernel::{Error, Result};
 use prost_reflect::{DescriptorPool, Value};
 
+use super::choices::Choices;
+
 /// Required scopes by method path (`/guanxi.profile.v1.ProfileService/GetProfile`). Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Scopes {
-    by_path: Arc<HashMap<String, String>>,
+    by_path: Arc<HashMap<String, Method>>,
+}
+
+#[derive(Debug)]
+struct Method {
+    scope: String,
+    choices: Option<Choices>,
 }
 
 impl Scopes {
@@ -27,7 +35,9 @@ impl Scopes {
         for method in pool.services().flat_map(|service| service.methods().collect::<Vec<_>>()) {
             let path = format!("/{}/{}", method.parent_service().full_name(), method.name());
             match method.options().get_extension(&extension).into_owned() {
-                Value::String(scope) if !scope.is_empty() => by_path.insert(path, scope),
+                Value::String(scope) if !scope.is_empty() => {
+                    by_path.insert(path, Method { scope, choices: Choices::of(method.input()) })
+                }
                 _ => return Err(Error::internal(format!("{path} declares no scope"))),
             };
         }
@@ -36,7 +46,12 @@ impl Scopes {
 
     /// The scope of a method; `None` for methods that are not ours (health, reflection).
     pub fn of(&self, path: &str) -> Option<&str> {
-        self.by_path.get(path).map(String::as_str)
+        self.by_path.get(path).map(|method| method.scope.as_str())
+    }
+
+    /// The enums of a method's request, if it has any.
+    pub(crate) fn choices(&self, path: &str) -> Option<&Choices> {
+        self.by_path.get(path)?.choices.as_ref()
     }
 
     /// Paths of all methods.

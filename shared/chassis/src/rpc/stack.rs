@@ -52,7 +52,11 @@ impl StackLayer {
             }
         };
         caller.require(scope)?;
+        let choices = self.scopes.choices(request.uri().path()).cloned();
         request.extensions_mut().insert(caller);
+        if let Some(choices) = choices {
+            request.extensions_mut().insert(choices);
+        }
         Ok(())
     }
 }

@@ -8,8 +8,8 @@ use futures::future::join_all;
 use kernel::{Kind, Workspace};
 use testkit::Stage;
 use tonic::{Code, Request};
-use wire::analytics::QueryFunnelRequest;
 use wire::analytics::analytics_service_client::AnalyticsServiceClient;
+use wire::analytics::{QueryFunnelRequest, QueryTrendRequest};
 
 use crate::mirror::{asking, stage};
 
@@ -85,6 +85,24 @@ async fn faults_are_hidden_and_wrong_fields_are_named() {
     let wrong = client.query_funnel(QueryFunnelRequest::default()).await.unwrap_err();
     let error = chassis::status::from_status(&wrong);
     assert_eq!((error.kind, error.violations[0].field.as_str()), (Kind::Invalid, "window"));
+}
+
+/// Protobuf lets any number through; a service would take it for "unspecified".
+#[tokio::test]
+async fn numbers_that_no_enum_has_are_refused() {
+    let stage = stage().await;
+    for group in [0, 1] {
+        let request = QueryTrendRequest { measure: group, ..asking("") };
+        AnalyticsServiceClient::new(stage.client()).query_trend(request).await.unwrap();
+    }
+    let request = QueryTrendRequest { measure: 77, ..asking("") };
+    let outside = AnalyticsServiceClient::new(stage.client()).query_trend(request.clone()).await.unwrap_err();
+    let within = rpc::call(local(&stage).query_trend(rpc::request(&demo(), request))).await.unwrap_err();
+    for error in [chassis::status::from_status(&outside), within] {
+        assert_eq!((error.kind, error.violations[0].field.as_str()), (Kind::Invalid, "measure"));
+        let said = &error.violations[0].description;
+        assert!(said.contains("77 is no Measure; there are MEASURE_COUNT = 1"), "{said}");
+    }
 }
 
 #[tokio::test]

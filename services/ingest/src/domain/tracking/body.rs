@@ -60,31 +60,56 @@ struct Head {
     write_key: Option<Value>,
 }
 
+/// Why a body cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Flaw {
+    /// `NOT_JSON`, or `WRONG_SHAPE` for JSON of another form.
+    pub(crate) reason: &'static str,
+    /// Place and remedy.
+    pub(crate) message: String,
+}
+
+impl Flaw {
+    /// The reader's complaint, and what was `wanted`.
+    fn of(cause: &serde_json::Error, wanted: &str) -> Self {
+        let place = format!("line {}, column {}", cause.line(), cause.column());
+        let (reason, message) = if cause.is_data() {
+            ("WRONG_SHAPE", format!("the body is JSON of another form ({place}); {wanted}"))
+        } else {
+            ("NOT_JSON", format!("the body is not JSON, or ends too early ({place}); {wanted}"))
+        };
+        Self { reason, message }
+    }
+}
+
 impl<'a> Body<'a> {
     /// Reads it.
     ///
     /// # Errors
     /// What is wrong with it, for people.
-    pub(crate) fn read(endpoint: Endpoint, bytes: &'a [u8]) -> Result<Self, String> {
+    pub(crate) fn read(endpoint: Endpoint, bytes: &'a [u8]) -> Result<Self, Flaw> {
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        let wrong = |cause: serde_json::Error| {
-            format!(
-                "the body is not the JSON that is expected here (line {}, column {})",
-                cause.line(),
-                cause.column()
-            )
-        };
         match endpoint {
             Endpoint::One(call) => {
-                let text = std::str::from_utf8(bytes).map_err(|_| "the body is not UTF-8".to_owned())?;
-                let head: Head = serde_json::from_str(text).map_err(wrong)?;
+                let text = std::str::from_utf8(bytes).map_err(|_| Flaw {
+                    reason: "NOT_JSON",
+                    message: "the body is not UTF-8; send JSON in UTF-8".to_owned(),
+                })?;
+                let wanted = "a call is one object, such as {\"event\": \"加入购物车\", \"userId\": \"u1\"}; a list of \
+                              them goes to /v1/batch";
+                let head: Head = serde_json::from_str(text).map_err(|cause| Flaw::of(&cause, wanted))?;
                 let defaults = Map::from_iter([("type".to_owned(), Value::from(call.name()))]);
                 Ok(Self { write_key: as_text(head.write_key), defaults, calls: vec![text] })
             }
             Endpoint::Batch => {
-                let envelope: Envelope<'a> = serde_json::from_slice(bytes).map_err(wrong)?;
-                let batch =
-                    envelope.batch.ok_or_else(|| "the body has no list `batch` of calls".to_owned())?;
+                let wanted = "a batch is an object with a list `batch` of calls, such as {\"batch\": [{\"type\": \
+                              \"track\", …}]}";
+                let envelope: Envelope<'a> =
+                    serde_json::from_slice(bytes).map_err(|cause| Flaw::of(&cause, wanted))?;
+                let batch = envelope.batch.ok_or_else(|| Flaw {
+                    reason: "WRONG_SHAPE",
+                    message: format!("the body has no list `batch`; {wanted}"),
+                })?;
                 let given = [("context", envelope.context), ("sentAt", envelope.sent_at)];
                 let defaults =
                     given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
