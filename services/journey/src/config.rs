@@ -30,7 +30,7 @@ pub struct Config {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Entry {
-    /// Events older than this start no runs.
+    /// Events that were older than this when they were received start no runs; days missed by more are passed over.
     pub max_age: String,
 }
 

@@ -20,8 +20,37 @@ pub struct Config {
     pub timeout: String,
     /// Waits before another try on the same channel.
     pub retry: Vec<String>,
+    /// Where channels may lead.
+    pub outbound: Outbound,
     /// Where everything is kept.
     pub database: DatabaseConfig,
+}
+
+/// Where channels may lead.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Outbound {
+    /// Whether into private networks and to this machine.
+    pub allow_private: Private,
+}
+
+/// When private addresses may be reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Private {
+    /// In no case.
+    Never,
+    /// In development mode.
+    Dev,
+    /// Always.
+    Always,
+}
+
+impl Private {
+    /// Whether they may, in development mode or out of it.
+    pub(crate) fn allowed(self, dev: bool) -> bool {
+        self == Self::Always || (self == Self::Dev && dev)
+    }
 }
 
 /// The options as the delivery uses them.

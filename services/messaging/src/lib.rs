@@ -24,7 +24,7 @@ pub use config::Config;
 
 use api::Api;
 use jobs::Dispatcher;
-use provider::Surroundings;
+use provider::{Policy, Surroundings};
 
 /// Events read from the log in one transaction.
 const EVENTS: usize = 500;
@@ -47,7 +47,7 @@ impl Service for Messaging {
         let around = Surroundings {
             clock: cx.clock.clone(),
             timeout: knobs.timeout,
-            dev: cx.dev,
+            policy: Policy { private: config.outbound.allow_private.allowed(cx.dev) },
             concurrency: knobs.concurrency,
         };
         let applied = cx.consume(Stream::Events, events::Events::new(), EVENTS);

@@ -1,10 +1,11 @@
 //! What profile and identity know of the customers of a batch: attributes for templates, identifiers for addresses.
 
 use std::collections::HashMap;
+use std::future::Future;
 
 use chassis::rpc::{self, Rpc};
 use chassis::{Caller, values};
-use kernel::{CustomerId, Error, Result, Workspace};
+use kernel::{CustomerId, Error, Kind, Result, Workspace};
 use serde_json::{Map, Value};
 use wire::event::Identifier;
 use wire::identity::identity_service_client::IdentityServiceClient;
@@ -32,6 +33,18 @@ impl Person {
     }
 }
 
+/// What is known of several customers. One of whom nothing can be said, because the answer would be too large, keeps
+/// nobody else waiting.
+#[derive(Debug)]
+pub(crate) struct Answers<T> {
+    pub(crate) found: HashMap<CustomerId, T>,
+    /// Why nothing can be said of these.
+    pub(crate) refused: HashMap<CustomerId, String>,
+}
+
+/// Reason of a message or a call whose customer is among the refused.
+pub(crate) const UNREADABLE: &str = "CUSTOMER_UNREADABLE";
+
 /// Asks the other services on behalf of one workspace.
 #[derive(Clone, Debug)]
 pub(crate) struct People {
@@ -51,41 +64,46 @@ impl People {
     }
 
     /// The customers of those ids, aliases included; unknown ones are left out.
-    pub(crate) async fn load(&self, ids: &[CustomerId]) -> Result<HashMap<CustomerId, Person>> {
+    pub(crate) async fn load(&self, ids: &[CustomerId]) -> Result<Answers<Person>> {
         let mut people = self.profiles(ids).await?;
-        let missing: Vec<CustomerId> = ids.iter().filter(|id| !people.contains_key(id)).copied().collect();
-        if missing.is_empty() {
-            return Ok(people);
-        }
+        let is_missing =
+            |id: &&CustomerId| !people.found.contains_key(id) && !people.refused.contains_key(id);
+        let missing: Vec<CustomerId> = ids.iter().filter(is_missing).copied().collect();
         // Ids that lead to another customer by now, and customers so new that profile has not heard of them.
         let customers = self.customers(&missing).await?;
-        let survivors: Vec<CustomerId> = customers.values().map(|customer| customer.id).collect();
+        people.refused.extend(customers.refused);
+        let survivors: Vec<CustomerId> = customers.found.values().map(|customer| customer.id).collect();
         let profiles = self.profiles(&survivors).await?;
-        for (id, customer) in customers {
+        for (id, customer) in customers.found {
+            if let Some(why) = profiles.refused.get(&customer.id) {
+                people.refused.insert(id, why.clone());
+                continue;
+            }
             let attributes =
-                profiles.get(&customer.id).map(|person| person.attributes.clone()).unwrap_or_default();
-            people.insert(id, Person { attributes, identifiers: customer.identifiers });
+                profiles.found.get(&customer.id).map(|person| person.attributes.clone()).unwrap_or_default();
+            people.found.insert(id, Person { attributes, identifiers: customer.identifiers });
         }
         Ok(people)
     }
 
     /// Identifiers as identity knows them, which is ahead of the log and so of profile.
-    pub(crate) async fn customers(&self, ids: &[CustomerId]) -> Result<HashMap<CustomerId, Known>> {
-        if ids.is_empty() {
-            return Ok(HashMap::new());
-        }
-        let request =
-            BatchGetCustomersRequest { customer_ids: ids.iter().map(CustomerId::to_string).collect() };
-        let answer =
-            rpc::call(self.identity().batch_get_customers(rpc::request(&self.caller, request))).await?;
-        let mut found: HashMap<CustomerId, Known> = HashMap::new();
-        for customer in &answer.customers {
-            let known = Known::read(customer)?;
-            for id in customer.aliases.iter().chain([&customer.customer_id]) {
-                found.insert(id.parse()?, known.clone());
+    pub(crate) async fn customers(&self, ids: &[CustomerId]) -> Result<Answers<Known>> {
+        let answers = halving(ids, |customer_ids| async move {
+            let request = BatchGetCustomersRequest { customer_ids };
+            let mut identity = self.identity();
+            let answer = rpc::call(identity.batch_get_customers(rpc::request(&self.caller, request))).await?;
+            let mut found = Vec::new();
+            for customer in answer.customers {
+                let known = Known::read(&customer)?;
+                for id in customer.aliases.iter().chain([&customer.customer_id]) {
+                    found.push((id.parse()?, known.clone()));
+                }
             }
-        }
-        Ok(ids.iter().filter_map(|id| Some((*id, found.get(id)?.clone()))).collect())
+            Ok(found)
+        });
+        let Answers { found, refused } = answers.await?;
+        let found = ids.iter().filter_map(|id| Some((*id, found.get(id)?.clone()))).collect();
+        Ok(Answers { found, refused })
     }
 
     /// The customer that an id or identifier leads to.
@@ -95,15 +113,7 @@ impl People {
         Known::read(&answer.customer.ok_or_else(|| Error::internal("identity answered without a customer"))?)
     }
 
-    async fn profiles(&self, ids: &[CustomerId]) -> Result<HashMap<CustomerId, Person>> {
-        if ids.is_empty() {
-            return Ok(HashMap::new());
-        }
-        let client = ProfileServiceClient::new(self.rpc.to("profile"));
-        let mut client = client.max_decoding_message_size(rpc::MAX_MESSAGE_BYTES);
-        let request =
-            BatchGetProfilesRequest { customer_ids: ids.iter().map(CustomerId::to_string).collect() };
-        let answer = rpc::call(client.batch_get_profiles(rpc::request(&self.caller, request))).await?;
+    async fn profiles(&self, ids: &[CustomerId]) -> Result<Answers<Person>> {
         let read = |profile: wire::profile::Profile| {
             let attributes = profile.attributes.map(values::from_struct).unwrap_or_default();
             Ok((
@@ -111,12 +121,46 @@ impl People {
                 Person { attributes, identifiers: pairs(&profile.identifiers) },
             ))
         };
-        answer.profiles.into_iter().map(read).collect()
+        halving(ids, |customer_ids| async move {
+            let client = ProfileServiceClient::new(self.rpc.to("profile"));
+            let mut client = client.max_decoding_message_size(rpc::MAX_MESSAGE_BYTES);
+            let request = BatchGetProfilesRequest { customer_ids };
+            let answer = rpc::call(client.batch_get_profiles(rpc::request(&self.caller, request))).await?;
+            answer.profiles.into_iter().map(read).collect()
+        })
+        .await
     }
 
     fn identity(&self) -> IdentityServiceClient<rpc::Channel> {
         IdentityServiceClient::new(self.rpc.to("identity")).max_decoding_message_size(rpc::MAX_MESSAGE_BYTES)
     }
+}
+
+/// Asks for all in one call; when the answer is refused, which is so when it is too large, for each half by itself,
+/// down to one customer.
+async fn halving<T, F>(ids: &[CustomerId], ask: impl Fn(Vec<String>) -> F) -> Result<Answers<T>>
+where
+    F: Future<Output = Result<Vec<(CustomerId, T)>>>,
+{
+    let mut answers = Answers { found: HashMap::new(), refused: HashMap::new() };
+    let mut parts = vec![ids];
+    while let Some(part) = parts.pop() {
+        if part.is_empty() {
+            continue;
+        }
+        match (ask(part.iter().map(CustomerId::to_string).collect()).await, part) {
+            (Ok(found), _) => answers.found.extend(found),
+            (Err(error), [one]) if error.kind == Kind::Invalid => {
+                answers.refused.insert(*one, error.message);
+            }
+            (Err(error), [_, _, ..]) if matches!(error.kind, Kind::Invalid | Kind::Exhausted) => {
+                let (first, second) = part.split_at(part.len() / 2);
+                parts.extend([second, first]);
+            }
+            (Err(error), _) => return Err(error),
+        }
+    }
+    Ok(answers)
 }
 
 /// A customer as identity knows them.

@@ -1,13 +1,14 @@
 //! Those who carry messages out, behind one type: a mail server, somebody's endpoint, an Official Account, a sandbox.
 
 mod guard;
+mod http;
 mod smtp;
 mod webhook;
 mod wechat_oa;
 
 use std::time::Duration;
 
-use kernel::{Clock, CustomerId, Error, MessageId, Result, Time};
+use kernel::{Clock, CustomerId, MessageId, Result, Time};
 
 use crate::domain::channel::Channel;
 use crate::domain::outcome::Outcome;
@@ -41,8 +42,8 @@ pub(crate) struct Surroundings {
     pub(crate) clock: Clock,
     /// How long an answer may take, in real time.
     pub(crate) timeout: Duration,
-    /// Development mode: loopback may be reached.
-    pub(crate) dev: bool,
+    /// Where it may lead.
+    pub(crate) policy: Policy,
     /// Messages handed over at the same time.
     pub(crate) concurrency: usize,
 }
@@ -91,22 +92,4 @@ impl Provider {
             Self::Sandbox => Ok(()),
         }
     }
-}
-
-/// A client that follows no redirects and no proxy of the environment.
-fn http_client(around: &Surroundings) -> reqwest::ClientBuilder {
-    reqwest::Client::builder()
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .timeout(around.timeout)
-        .connect_timeout(around.timeout)
-}
-
-fn built(client: reqwest::ClientBuilder) -> Result<reqwest::Client> {
-    client.build().map_err(|cause| Error::internal("an HTTP client cannot be made").caused_by(cause))
-}
-
-/// An error of the HTTP client without the address, which may carry tokens.
-fn describe(error: reqwest::Error) -> String {
-    chassis::status::chain(&error.without_url())
 }

@@ -100,7 +100,7 @@ impl Api {
         work.step(&self.shared, Input::Stop { reason }, &Truths::new(), now);
         let mut ledger = Ledger::default();
         ledger.take(&self.shared, &mut unit, &mut work, now)?;
-        ledger.save(&unit).await?;
+        ledger.save(unit.db()).await?;
         let history = runs::history(unit.db(), &caller.workspace, id.0).await?;
         unit.commit().await?;
         Ok(proto::CancelRunResponse { run: Some(convert::run(work.row, history)?) })

@@ -126,6 +126,19 @@ impl Entry {
         };
         fires && self.condition.takes(event)
     }
+
+    /// Whether an event is history to this way in: it was older than `most` when the platform received it, as in an
+    /// import. What was received in time and is only heard late, because a process was down, is not. Nor is the coming
+    /// and going of a segment: nobody imports it, and one that fell due while segmentation was down is told late.
+    pub(crate) fn is_history(&self, event: &Event, now: Time, most: Duration) -> bool {
+        matches!(self.trigger, Trigger::Event(_))
+            && received(event, now).since(chassis::fact::time(event)) > most
+    }
+}
+
+/// When the platform received an event; `now` when it does not say.
+fn received(event: &Event, now: Time) -> Time {
+    event.received_at.as_ref().map_or(now, Time::from)
 }
 
 fn read_trigger(entry: &proto::Entry, problems: &mut Problems) -> Option<Trigger> {

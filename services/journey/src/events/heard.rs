@@ -45,11 +45,9 @@ pub(crate) async fn apply(
                 listener.listen(index, event, now);
             }
         }
-        if now.since(time) > shared.knobs.max_age {
-            continue;
-        }
         for (key, known) in index.triggered(&event.name) {
-            if !known.current().is_some_and(|definition| definition.entry.takes(event)) {
+            let Some(entry) = known.current().map(|definition| &definition.entry) else { continue };
+            if !entry.takes(event) || entry.is_history(event, now, shared.knobs.max_age) {
                 continue;
             }
             let row = runs::new(workspace, (key, known.version), (customer, record), event, now);

@@ -20,7 +20,8 @@ use crate::store::dates;
 /// # Errors
 /// What the database or another service says.
 pub(crate) async fn work(shared: &Shared) -> Result<Option<Time>> {
-    if backfill::page(shared).await? || due::enter(shared).await? {
+    // Whose day has come does not wait for profiles that are still to be read.
+    if due::enter(shared).await? || backfill::page(shared).await? {
         return Ok(Some(shared.cx.clock.now()));
     }
     dates::next_due(shared.cx.db.read()).await

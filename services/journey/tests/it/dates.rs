@@ -61,6 +61,33 @@ async fn customers_enter_every_year_on_their_day_also_those_who_were_there_befor
 }
 
 #[tokio::test]
+async fn profiles_too_large_for_one_answer_are_read_one_by_one_and_keep_nobody_waiting() {
+    let scene = Scene::open().await;
+    let large = |megabytes: usize| "大".repeat(megabytes * 350_000);
+    for n in 1..=4 {
+        let attributes = json!({ "birthday": "1990-11-22", "bio": large(9) });
+        scene.world().attributes.insert(customer(n), attributes.as_object().unwrap().clone());
+        scene.world().records.insert(customer(n), record(n));
+    }
+    scene.publish("birthday", birthday("09:00", 0)).await;
+    scene.pass("1d").await;
+    assert_eq!(entered(&scene).await.len(), 4);
+    // One that fits into no answer: what comes after it is not read, and other journeys are.
+    scene.world().attributes.get_mut(&customer(3)).unwrap().insert("bio".to_owned(), large(17).into());
+    scene.publish("cut_short", birthday("09:00", 0)).await;
+    scene.world().attributes.clear();
+    scene.world().attributes.insert(customer(5), json!({ "birthday": "11-24" }).as_object().unwrap().clone());
+    scene.world().records.insert(customer(5), record(5));
+    scene.publish("later", birthday("10:00", 0)).await;
+    scene.pass("2d").await;
+    assert_eq!(scene.stats("later").await.entered, 1);
+    scene.pass("365d").await;
+    let runs = scene.runs("cut_short").await;
+    let of = |n: u128| runs.iter().filter(|run| run.customer_id == customer(n)).count();
+    assert_eq!([1, 2, 3, 4].map(of), [1, 1, 0, 0]);
+}
+
+#[tokio::test]
 async fn offsets_pauses_and_merges_move_the_day() {
     let mut scene = Scene::open().await;
     scene.publish("birthday", birthday("20:00", -2)).await;

@@ -6,7 +6,7 @@ use serde_json::json;
 use wire::journey as proto;
 use wire::journey::entry::Trigger;
 
-use crate::scene::{Scene, customer, exit, length, on, wait};
+use crate::scene::{Scene, branch, customer, exit, length, on, wait};
 
 fn short(re_entry: proto::ReEntry) -> proto::Definition {
     let mut definition = on("seen", vec![("pause", wait("1h", "end")), ("end", exit("done"))]);
@@ -77,6 +77,27 @@ async fn the_same_event_again_and_events_of_long_ago_start_nothing() {
 }
 
 #[tokio::test]
+async fn what_is_only_heard_or_told_late_starts_runs() {
+    let mut scene = Scene::open().await;
+    let mut of_segment = short(proto::ReEntry::Always);
+    of_segment.entry.as_mut().unwrap().trigger = Some(Trigger::SegmentEntered("silent".to_owned()));
+    scene.publish("in", of_segment).await;
+    scene.publish("always", short(proto::ReEntry::Always)).await;
+    let three_days_ago = Some(scene.now().minus(Duration::from_secs(3 * 86_400)).into());
+    // Received while this process was down.
+    let mut heard_late = scene.event("heard", "seen", 1, json!({}));
+    (heard_late.time, heard_late.received_at) = (three_days_ago, three_days_ago);
+    // Fell due while segmentation was down.
+    let mut told_late = scene.event("told", "segment.entered", 1, json!({ "segment": "silent" }));
+    told_late.time = three_days_ago;
+    let mut imported = scene.event("imported", "seen", 2, json!({}));
+    imported.time = three_days_ago;
+    scene.append(&[heard_late, told_late, imported]).await;
+    assert_eq!((scene.stats("in").await.entered, scene.stats("always").await.entered), (1, 1));
+    scene.audit("always").await;
+}
+
+#[tokio::test]
 async fn conditions_of_entries_speak_of_event_and_customer() {
     let mut scene = Scene::open().await;
     let mut definition = short(proto::ReEntry::Always);
@@ -123,4 +144,19 @@ async fn a_chain_of_causes_that_is_too_long_is_a_loop() {
     scene.append(&[deep, deeper]).await;
     assert_eq!(scene.stats("always").await.entered, 1);
     scene.audit("always").await;
+}
+
+#[tokio::test]
+async fn a_loop_is_not_let_in_either_while_conditions_cannot_be_asked() {
+    let mut scene = Scene::open().await;
+    let nodes = vec![("fork", branch(&[(r#""vip" in tags"#, "end")], "end")), ("end", exit("done"))];
+    scene.publish("fork", on("seen", nodes)).await;
+    scene.world().failing = [("evaluate_conditions", usize::MAX)].into();
+    let mut deep = scene.event("deep", "seen", 1, json!({}));
+    deep.depth = 16;
+    // It is forgotten, not tried again in the same breath for ever.
+    scene.append(&[deep]).await;
+    assert_eq!(scene.world().evaluations, 1);
+    scene.pass("1h").await;
+    assert_eq!((scene.world().evaluations, scene.stats("fork").await.entered), (1, 0));
 }

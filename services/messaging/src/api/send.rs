@@ -2,6 +2,8 @@
 
 mod check;
 mod enqueue;
+mod same;
+mod subject;
 
 use chassis::Caller;
 use kernel::{Error, Result};

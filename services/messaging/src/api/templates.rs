@@ -11,7 +11,7 @@ use super::{Api, convert};
 use crate::domain::channel::check_key;
 use crate::domain::template::{self, Compiled};
 use crate::jobs::compose;
-use crate::people::{People, Person};
+use crate::people::{People, Person, UNREADABLE};
 use crate::store::messages::Asked;
 use crate::store::templates::{self, Template};
 
@@ -92,7 +92,11 @@ impl Api {
             None => (Person::default(), String::new()),
             Some(customer) => {
                 let known = people.customer(customer).await?;
-                (people.load(&[known.id]).await?.remove(&known.id).unwrap_or_default(), known.id.to_string())
+                let mut answers = people.load(&[known.id]).await?;
+                if let Some(why) = answers.refused.remove(&known.id) {
+                    return Err(Error::precondition(UNREADABLE, why));
+                }
+                (answers.found.remove(&known.id).unwrap_or_default(), known.id.to_string())
             }
         };
         let event = request.event.unwrap_or_default();

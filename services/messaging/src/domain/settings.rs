@@ -44,7 +44,7 @@ pub(crate) struct Webhook {
     /// Signs bodies; empty: they are not signed.
     pub(crate) secret: Secret,
     pub(crate) headers: BTreeMap<String, Secret>,
-    /// Addresses of private networks may be reached.
+    /// Addresses of private networks may be reached, where the operator allows it.
     pub(crate) allow_private: bool,
 }
 
@@ -117,7 +117,7 @@ impl Form<'_> {
         let url = self.url("url", None);
         let secret = Secret::new(self.text("secret"));
         let headers = self.headers();
-        let allow_private = self.flag("allow_private");
+        let allow_private = self.flag("allow_private", true);
         Some(Settings::Webhook(Webhook { url, secret, headers, allow_private }))
     }
 
@@ -158,13 +158,13 @@ impl Form<'_> {
         self.text(name)
     }
 
-    fn flag(&mut self, name: &'static str) -> bool {
+    fn flag(&mut self, name: &'static str, default: bool) -> bool {
         match self.value(name) {
-            None => false,
+            None => default,
             Some(Value::Bool(flag)) => flag,
             Some(_) => {
                 self.wrong(name, "write true or false");
-                false
+                default
             }
         }
     }

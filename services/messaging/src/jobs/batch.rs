@@ -16,7 +16,7 @@ use crate::domain::message::State;
 use crate::domain::outcome::Outcome;
 use crate::domain::template::Content;
 use crate::facts;
-use crate::people::{People, Person};
+use crate::people::{Answers, People, Person, UNREADABLE};
 use crate::provider::{Outgoing, Provider, WINDOW_CODES};
 use crate::store::messages::{self, Message};
 
@@ -63,7 +63,8 @@ pub(super) async fn deliver(
     let people = load_people(dispatcher, workspace, &addressing, &due).await?;
     let templates = Templates::load(dispatcher.cx.db.read(), workspace, &due).await?;
     let (written, stopped) = write(due, &people, &templates, &addressing, dispatcher.cx.clock.now());
-    let departures = claim(dispatcher, workspace, &route, &addressing, (written, stopped), &people).await?;
+    let departures =
+        claim(dispatcher, workspace, &route, &addressing, (written, stopped), &people.found).await?;
     let called = departures.len();
     if called > 0 {
         let answered = hand_over(dispatcher, &route, departures).await;
@@ -79,13 +80,15 @@ async fn load_people(
     workspace: &Workspace,
     addressing: &Addressing,
     due: &[Message],
-) -> Result<HashMap<CustomerId, Person>> {
+) -> Result<Answers<Person>> {
     let source = People::new(dispatcher.cx.rpc.clone(), workspace.clone());
     let mut people = source.load(&compose::customers(due.iter())).await?;
-    let lacking: Vec<CustomerId> =
-        people.iter().filter(|(_, person)| addressing.find(person).is_empty()).map(|(id, _)| *id).collect();
-    for (id, known) in source.customers(&lacking).await? {
-        people.entry(id).or_default().identifiers = known.identifiers;
+    let is_lacking = |(_, person): &(&CustomerId, &Person)| addressing.find(person).is_empty();
+    let lacking: Vec<CustomerId> = people.found.iter().filter(is_lacking).map(|(id, _)| *id).collect();
+    let customers = source.customers(&lacking).await?;
+    people.refused.extend(customers.refused);
+    for (id, known) in customers.found {
+        people.found.entry(id).or_default().identifiers = known.identifiers;
     }
     Ok(people)
 }
@@ -93,7 +96,7 @@ async fn load_people(
 /// Those that can go, and those that cannot on this channel or at all.
 fn write(
     due: Vec<Message>,
-    people: &HashMap<CustomerId, Person>,
+    people: &Answers<Person>,
     templates: &Templates,
     addressing: &Addressing,
     now: Time,
@@ -101,7 +104,12 @@ fn write(
     let (mut written, mut stopped) = (Vec::new(), Vec::new());
     let nobody = Person::default();
     for mut message in due {
-        let person = people.get(&message.customer).unwrap_or(&nobody);
+        if let Some(why) = people.refused.get(&message.customer) {
+            message.progress.unwritable(UNREADABLE, why, now);
+            stopped.push(message);
+            continue;
+        }
+        let person = people.found.get(&message.customer).unwrap_or(&nobody);
         let addresses = addressing.find(person);
         if addresses.is_empty() {
             message.progress.skip("no_address", now);

@@ -14,7 +14,8 @@ use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt, Rset};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
 
-use super::{Outgoing, Surroundings};
+use super::guard::NoWay;
+use super::{Outgoing, Policy, Surroundings};
 use crate::domain::outcome::Outcome;
 use crate::domain::settings::{self, Tls};
 use mail::Email;
@@ -22,6 +23,7 @@ use mail::Email;
 /// One mail server.
 pub(crate) struct Smtp {
     settings: settings::Smtp,
+    policy: Policy,
     timeout: Duration,
     clock: Clock,
     tls: Option<TlsParameters>,
@@ -36,10 +38,21 @@ pub(crate) struct Smtp {
 enum Failure {
     /// The server said no: 4xx or 5xx.
     Said { code: String, permanent: bool, text: String },
+    /// The server may not be reached.
+    Forbidden(String),
     /// The server lacks what this message needs.
     Unsupported(String),
     /// The line broke, or nothing came in time.
     Silent(String),
+}
+
+impl From<NoWay> for Failure {
+    fn from(no_way: NoWay) -> Self {
+        match no_way {
+            NoWay::Unresolved(text) => Self::Silent(text),
+            NoWay::Forbidden(text) => Self::Forbidden(text),
+        }
+    }
 }
 
 impl From<SmtpError> for Failure {
@@ -59,6 +72,7 @@ impl Failure {
         match self {
             Self::Said { code, permanent: true, text } => Outcome::refused(code, text),
             Self::Said { code, permanent: false, text } => Outcome::retry(code, text),
+            Self::Forbidden(text) => Outcome::refused("ADDRESS_NOT_ALLOWED", text),
             Self::Unsupported(text) => Outcome::refused("SMTP_UNSUPPORTED", text),
             Self::Silent(text) => Outcome::retry("SMTP_UNREACHABLE", text),
         }
@@ -77,6 +91,7 @@ impl Smtp {
             }
         };
         Ok(Self {
+            policy: around.policy,
             timeout: around.timeout,
             clock: around.clock.clone(),
             tls,
@@ -124,14 +139,20 @@ impl Smtp {
                 let _said_goodbye = connection.quit().await.is_ok();
                 Ok(())
             }
-            Err(Failure::Said { text, .. } | Failure::Unsupported(text) | Failure::Silent(text)) => Err(text),
+            Err(
+                Failure::Said { text, .. }
+                | Failure::Forbidden(text)
+                | Failure::Unsupported(text)
+                | Failure::Silent(text),
+            ) => Err(text),
         }
     }
 
     async fn open(&self) -> Result<AsyncSmtpConnection, Failure> {
         let at_once = self.tls.clone().filter(|_| self.settings.tls == Tls::FromTheStart);
-        let server = (self.settings.host.as_str(), self.settings.port);
         let connecting = async {
+            let found = self.policy.resolve(&self.settings.host, self.settings.port).await?;
+            let server = found.as_slice();
             let mut connection =
                 AsyncSmtpConnection::connect_tokio1(server, Some(self.timeout), &self.hello, at_once, None)
                     .await?;

@@ -5,11 +5,12 @@ use std::time::Duration;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use kernel::{Clock, Result, Time};
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
-use reqwest::{Response, StatusCode, Url};
+use reqwest::{Response, StatusCode};
 use serde_json::json;
 use sha2::Sha256;
 
-use super::{Outgoing, Policy, Surroundings, built, describe, http_client};
+use super::http::{Http, describe};
+use super::{Outgoing, Policy, Surroundings};
 use crate::domain::outcome::{Fault, Outcome};
 use crate::domain::settings;
 
@@ -17,26 +18,25 @@ use crate::domain::settings;
 pub(crate) struct Webhook {
     settings: settings::Webhook,
     policy: Policy,
-    client: reqwest::Client,
+    http: Http,
     clock: Clock,
     timeout: Duration,
 }
 
 impl Webhook {
     pub(crate) fn new(settings: settings::Webhook, around: &Surroundings) -> Result<Self> {
-        let policy = Policy { private: settings.allow_private, loopback: around.dev };
-        let client = built(http_client(around).dns_resolver(policy))?;
-        Ok(Self { settings, policy, client, clock: around.clock.clone(), timeout: around.timeout })
+        let policy = Policy { private: around.policy.private && settings.allow_private };
+        let http = Http::new(policy, around)?;
+        Ok(Self { settings, policy, http, clock: around.clock.clone(), timeout: around.timeout })
     }
 
     /// Posts the message.
     pub(crate) async fn send(&self, outgoing: &Outgoing) -> Outcome {
-        let url = match self.checked_url() {
-            Ok(url) => url,
+        let mut request = match self.http.post(&self.settings.url) {
+            Ok(request) => request,
             Err(message) => return Outcome::refused("ADDRESS_NOT_ALLOWED", message),
         };
         let body = body(outgoing);
-        let mut request = self.client.post(url);
         for (name, value) in &self.settings.headers {
             request = request.header(name, value.expose());
         }
@@ -56,7 +56,7 @@ impl Webhook {
 
     /// Connects.
     pub(crate) async fn test(&self) -> Result<(), String> {
-        let url = self.checked_url()?;
+        let url = self.http.judged(&self.settings.url)?;
         let (host, port) = (url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(443));
         let addresses = self.policy.resolve(host, port).await?;
         let connected =
@@ -65,18 +65,6 @@ impl Webhook {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(format!("{host}:{port} cannot be reached: {error}")),
             Err(_) => Err(format!("{host}:{port} did not answer within {:?}", self.timeout)),
-        }
-    }
-
-    /// The resolver judges names; an address written in the URL never meets it.
-    fn checked_url(&self) -> Result<Url, String> {
-        let url = Url::parse(&self.settings.url).map_err(|error| error.to_string())?;
-        let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-        match host.parse() {
-            Ok(address) if !self.policy.allows(address) => {
-                Err(format!("`{host}` is no public address; set allow_private to reach a private network"))
-            }
-            _ => Ok(url),
         }
     }
 }

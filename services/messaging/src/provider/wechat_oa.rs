@@ -5,7 +5,8 @@ mod token;
 use kernel::Result;
 use serde_json::{Value, json};
 
-use super::{Outgoing, Surroundings, built, describe, http_client};
+use super::http::{Http, describe};
+use super::{Outgoing, Surroundings};
 use crate::domain::outcome::Outcome;
 use crate::domain::settings;
 use token::Tokens;
@@ -20,12 +21,14 @@ pub(crate) const WINDOW_CODES: [&str; 2] = ["WECHAT_45015", "WECHAT_45047"];
 /// One account.
 pub(crate) struct WechatOa {
     base_url: String,
-    client: reqwest::Client,
+    http: Http,
     tokens: Tokens,
 }
 
 /// Why a call has no answer to act on.
 enum Trouble {
+    /// The address may not be reached.
+    Forbidden(String),
     /// Did not reach the platform, or the platform said that it is unwell: certainly not done.
     NotDone(String, String),
     /// May have been done.
@@ -34,9 +37,9 @@ enum Trouble {
 
 impl WechatOa {
     pub(crate) fn new(settings: settings::WechatOa, around: &Surroundings) -> Result<Self> {
-        let client = built(http_client(around))?;
+        let http = Http::new(around.policy, around)?;
         let base_url = settings.base_url.clone();
-        Ok(Self { base_url, tokens: Tokens::new(settings, around.clock.clone()), client })
+        Ok(Self { base_url, tokens: Tokens::new(settings, around.clock.clone()), http })
     }
 
     /// Sends the text, with the token refreshed once when the platform does not take it.
@@ -50,12 +53,13 @@ impl WechatOa {
             json!({ "touser": outgoing.address, "msgtype": "text", "text": { "content": text } }).to_string();
         let mut stale = None;
         loop {
-            let token = match self.tokens.get(&self.client, stale.as_ref()).await {
+            let token = match self.tokens.get(&self.http, stale.as_ref()).await {
                 Ok(token) => token,
                 Err(outcome) => return outcome,
             };
             let answer = match self.post("/cgi-bin/message/custom/send", &token, &body).await {
                 Ok(answer) => answer,
+                Err(Trouble::Forbidden(detail)) => return Outcome::refused("ADDRESS_NOT_ALLOWED", detail),
                 Err(Trouble::NotDone(code, detail)) => return Outcome::retry(code, detail),
                 Err(Trouble::NoAnswer(detail)) => return Outcome::unknown(detail),
             };
@@ -71,7 +75,7 @@ impl WechatOa {
 
     /// Fetches a token.
     pub(crate) async fn test(&self) -> Result<(), String> {
-        match self.tokens.get(&self.client, None).await {
+        match self.tokens.get(&self.http, None).await {
             Ok(_) => Ok(()),
             Err(Outcome::Retry { fault, .. } | Outcome::Refused(fault) | Outcome::Unknown(fault)) => {
                 Err(format!("{}: {}", fault.code, fault.detail))
@@ -82,9 +86,13 @@ impl WechatOa {
 
     async fn post(&self, path: &str, token: &str, body: &str) -> Result<Value, Trouble> {
         let url = format!("{}{path}?access_token={token}", self.base_url);
-        let request = self.client.post(url).header("content-type", "application/json").body(body.to_owned());
-        read(request.send().await).await
+        post(&self.http, &url, body.to_owned()).await
     }
+}
+
+async fn post(http: &Http, url: &str, body: String) -> Result<Value, Trouble> {
+    let request = http.post(url).map_err(Trouble::Forbidden)?;
+    read(request.header("content-type", "application/json").body(body).send().await).await
 }
 
 /// Reads an answer, whatever its Content-Type says: the platform sends JSON as text/plain.

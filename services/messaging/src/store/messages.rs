@@ -23,7 +23,7 @@ pub(crate) struct Message {
     pub(crate) workspace: Workspace,
     pub(crate) id: MessageId,
     pub(crate) idempotency_key: String,
-    /// SHA-256 of the request: tells the same request from another one under the same key.
+    /// Of the request (`api/send/same.rs`): tells the same request from another one under the same key.
     pub(crate) digest: Vec<u8>,
     pub(crate) customer: CustomerId,
     pub(crate) record: RecordId,

@@ -5,7 +5,7 @@ use tokio::task::JoinSet;
 use wire::messaging as pb;
 use wire::messaging::MessageState as State;
 
-use crate::world::{World, request, somebody};
+use crate::world::{World, customer_id, record_id, request, somebody};
 
 async fn ready() -> World {
     let mut world = World::open().await;
@@ -48,6 +48,38 @@ async fn another_message_under_the_same_key_is_refused() {
     world.send(traced).await;
     world.stage.settled().await;
     assert_eq!(world.facts().await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_merge_or_a_split_in_between_does_not_make_it_another_message() {
+    let mut world = ready().await;
+    let first = world.send(request("k", 1, &["box"], "hello")).await.message_id;
+    let by_identifier = |key: &str| {
+        let identifier = wire::event::Identifier { namespace: "user_id".into(), value: "u1".into() };
+        let customer = Some(pb::send_message_request::Customer::Identifier(identifier));
+        pb::SendMessageRequest { customer, ..request(key, 1, &["box"], "hello") }
+    };
+    let mut survivor = somebody(2, &["user_id=u1"], json!({}));
+    (survivor.aliases, survivor.records) = (vec![customer_id(1)], vec![record_id(1)]);
+    world.know(&[survivor, somebody(3, &[], json!({}))]);
+    for again in [request("k", 2, &["box"], "hello"), request("k", 1, &["box"], "hello"), by_identifier("k")]
+    {
+        assert_eq!(world.send(again).await.message_id, first);
+    }
+    let second = world.send(request("l", 2, &["box"], "hello")).await.message_id;
+    assert_eq!(world.send(by_identifier("l")).await.message_id, second);
+    world.template("other", "再见").await;
+    for other in [request("k", 3, &["box"], "hello"), request("k", 2, &["box"], "other")] {
+        let refused = world.api.send_message(other).await.unwrap_err();
+        assert_eq!(refused.code(), tonic::Code::AlreadyExists, "{refused}");
+    }
+    // After the split the message is the first one's again, and not the second one's.
+    world.know(&(1..=3).map(|n| somebody(n, &[], json!({}))).collect::<Vec<_>>());
+    assert_eq!(world.send(request("k", 1, &["box"], "hello")).await.message_id, first);
+    let refused = world.api.send_message(request("k", 2, &["box"], "hello")).await.unwrap_err();
+    assert_eq!(refused.code(), tonic::Code::AlreadyExists, "{refused}");
+    world.stage.settled().await;
+    assert_eq!(world.facts().await.iter().filter(|(name, _)| name == "message.sent").count(), 2);
 }
 
 #[tokio::test]

@@ -23,6 +23,8 @@ pub(crate) struct Somebody {
     pub(crate) identifiers: Vec<(String, String)>,
     pub(crate) attributes: Map<String, Value>,
     pub(crate) aliases: Vec<String>,
+    /// Records that came with the aliases.
+    pub(crate) records: Vec<String>,
     /// Profile has not heard of them yet.
     pub(crate) new: bool,
 }
@@ -37,11 +39,12 @@ impl Somebody {
     }
 
     fn customer(&self) -> id::Customer {
-        let record = id::Record { record_id: self.record_id.clone(), ..id::Record::default() };
+        let record =
+            |record_id: &String| id::Record { record_id: record_id.clone(), ..id::Record::default() };
         id::Customer {
             customer_id: self.customer_id.clone(),
             identifiers: self.identifiers(),
-            records: vec![record],
+            records: [&self.record_id].into_iter().chain(&self.records).map(record).collect(),
             aliases: self.aliases.clone(),
             created_at: None,
         }

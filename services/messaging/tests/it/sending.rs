@@ -41,15 +41,11 @@ async fn every_mistake_of_a_request_is_named() {
         customer: Some(Customer::CustomerId("x".into())),
         channels: vec!["box".into(), "nowhere".into(), "box".into()],
         body: Some(pb::send_message_request::Body::Template("none".into())),
-        purpose: 99,
         ..pb::SendMessageRequest::default()
     };
     let refused = world.api.send_message(wrong).await.unwrap_err();
     let fields: Vec<String> = violations(&refused).into_iter().map(|(field, _)| field).collect();
-    assert_eq!(
-        fields,
-        ["idempotency_key", "channels[1]", "channels[2]", "template", "customer_id", "purpose"]
-    );
+    assert_eq!(fields, ["idempotency_key", "channels[1]", "channels[2]", "template", "customer_id"]);
     let refused = world.api.send_message(pb::SendMessageRequest::default()).await.unwrap_err();
     assert_eq!(violations(&refused).len(), 4);
 }
@@ -80,6 +76,29 @@ async fn an_event_says_who_it_was_and_keeps_the_chain_of_causes() {
         pb::SendMessageRequest { cause_id: "e2".into(), cause_depth: 16, ..request("k2", 5, &["box"], "t") };
     let deep = pb::SendMessageRequest { event: Some(event), ..deep };
     assert_eq!(world.api.send_message(deep).await.unwrap_err().code(), tonic::Code::FailedPrecondition);
+}
+
+#[tokio::test]
+async fn customers_too_large_for_one_answer_keep_nobody_waiting() {
+    let mut world = World::open().await;
+    let large = |megabytes: usize| json!({ "bio": "大".repeat(megabytes * 350_000), "name": "李雷" });
+    let mut people = vec![somebody(1, &[], json!({ "name": "韩梅梅" }))];
+    people.extend((2..=4).map(|n| somebody(n, &[], large(6))));
+    people.push(somebody(5, &[], large(17)));
+    world.know(&people);
+    world.sandbox("box").await;
+    world.template("hello", "你好,{{ profile.name }}").await;
+    let requests = (1..=5).map(|n| request(&format!("k{n}"), n, &["box"], "hello")).collect();
+    let accepted = world.api.send_messages(pb::SendMessagesRequest { requests }).await.unwrap().into_inner();
+    world.stage.settled().await;
+    let mut states = Vec::new();
+    for result in accepted.results {
+        states.push(world.message(&result.message.unwrap().message_id).await);
+    }
+    let sent = states[..4].iter().all(|message| message.state() == State::Sent);
+    assert!(sent, "{states:?}");
+    assert_eq!((states[4].state(), states[4].reason.as_str()), (State::Failed, "CUSTOMER_UNREADABLE"));
+    assert!(states[4].attempts[0].detail.contains("too large"), "{:?}", states[4]);
 }
 
 #[tokio::test]

@@ -7,6 +7,8 @@ use serde_json::json;
 use wire::messaging::{ChannelKind, MessageState as State, TestChannelRequest};
 
 use crate::receiver::Receiver;
+use crate::sink::Sink;
+use crate::wechat::{APP_ID, SECRET, Wechat};
 use crate::world::{World, customer_id, request, somebody};
 
 async fn ready() -> (World, Receiver) {
@@ -64,15 +66,56 @@ async fn passing_answers_are_tried_again_when_the_receiver_asks_and_others_are_n
 
 #[tokio::test]
 async fn private_networks_are_out_of_reach_unless_allowed() {
-    let (mut world, _receiver) = ready().await;
-    let inside = json!({ "url": "http://10.1.2.3:9/x" });
-    world.channel("inside", ChannelKind::Webhook, inside, "").await;
-    let message = world.sent(request("a", 1, &["inside"], "hello")).await;
-    assert_eq!((message.state(), message.reason.as_str()), (State::Failed, "ADDRESS_NOT_ALLOWED"));
-    let tested =
-        world.api.test_channel(TestChannelRequest { key: "inside".into() }).await.unwrap().into_inner();
-    assert!(!tested.ok && tested.message.contains("allow_private"), "{}", tested.message);
+    let (mut world, receiver) = ready().await;
     let tested =
         world.api.test_channel(TestChannelRequest { key: "hook".into() }).await.unwrap().into_inner();
     assert!(tested.ok, "{}", tested.message);
+    // A channel can say no where the operator says yes.
+    let settings = json!({ "url": receiver.url, "allow_private": false });
+    world.channel("narrow", ChannelKind::Webhook, settings, "").await;
+    let message = world.sent(request("a", 1, &["narrow"], "hello")).await;
+    assert_eq!((message.state(), message.reason.as_str()), (State::Failed, "ADDRESS_NOT_ALLOWED"));
+    assert_eq!(receiver.posted().len(), 0);
+}
+
+#[tokio::test]
+async fn no_channel_leads_where_the_operator_does_not_allow_it() {
+    let mut world = World::open_with(&["messaging.outbound.allow_private=never"]).await;
+    let (receiver, sink, wechat) =
+        (Receiver::start().await, Sink::start().await, Wechat::start(&world).await);
+    world.know(&[somebody(1, &["email=lilei@example.cn"], json!({}))]);
+    world.template("hello", "你好").await;
+    let port = |url: &str| url.rsplit(':').next().unwrap().split('/').next().unwrap().to_owned();
+    let named = format!("http://localhost:{}/x", port(&receiver.url));
+    let mail =
+        |host: &str| json!({ "host": host, "port": sink.port, "from": "a@example.com", "tls": "none" });
+    let mapped = wechat.base.replace("127.0.0.1", "[::ffff:7f00:1]");
+    let account = json!({ "app_id": APP_ID, "app_secret": SECRET, "base_url": mapped });
+    let (hook, smtp, oa) = (ChannelKind::Webhook, ChannelKind::Smtp, ChannelKind::WechatOa);
+    let ways = [
+        ("url", hook, json!({ "url": receiver.url, "allow_private": true }), "ADDRESS_NOT_ALLOWED"),
+        ("number", hook, json!({ "url": "http://0x7f000001:9/" }), "ADDRESS_NOT_ALLOWED"),
+        // A name may lead elsewhere the next time.
+        ("name", hook, json!({ "url": named }), "UNREACHABLE"),
+        ("mail", smtp, mail("127.0.0.1"), "ADDRESS_NOT_ALLOWED"),
+        ("mail-name", smtp, mail("localhost"), "ADDRESS_NOT_ALLOWED"),
+        ("mail-short", smtp, mail("127.1"), "ADDRESS_NOT_ALLOWED"),
+        ("oa", oa, account, "ADDRESS_NOT_ALLOWED"),
+    ];
+    for (key, kind, settings, reason) in ways {
+        world.channel(key, kind, settings, "").await;
+        let tested =
+            world.api.test_channel(TestChannelRequest { key: key.into() }).await.unwrap().into_inner();
+        assert!(
+            !tested.ok && tested.message.contains("messaging.outbound.allow_private"),
+            "{key}: {tested:?}"
+        );
+        if kind != oa {
+            let message = world.sent(request(key, 1, &[key], "hello")).await;
+            assert_eq!(message.attempts[0].outcome, reason, "{key}: {message:?}");
+        }
+    }
+    assert_eq!((receiver.posted().len(), sink.mails().len()), (0, 0));
+    assert_eq!(sink.kept.lock().unwrap().connections, 0);
+    assert_eq!(wechat.requests("/cgi-bin/stable_token").await, 0);
 }

@@ -51,6 +51,11 @@ impl Person {
         self.records.first().copied().unwrap_or(RecordId(self.id.0))
     }
 
+    /// Whether that id is theirs, or was before a merge.
+    pub(crate) fn is(&self, id: &str) -> bool {
+        self.id.to_string() == id || self.aliases.iter().any(|alias| alias == id)
+    }
+
     fn read(customer: Customer) -> Result<Self> {
         let records = customer.records.iter().map(|record| record.record_id.parse());
         let mut records = records.collect::<Result<Vec<RecordId>>>()?;

@@ -29,16 +29,17 @@ pub(super) async fn update_profile(
     caller: &Caller,
     mut request: UpdateProfileRequest,
 ) -> Result<UpdateProfileResponse> {
+    let customer = request.customer.take();
     let digest = digest(&request)?;
     let patch = request.attributes.take().map(from_struct).unwrap_or_default();
     if patch.is_empty() {
         return Err(Error::invalid("attributes", "name at least one attribute"));
     }
     let cause = cause(&request.cause_id, request.cause_depth)?;
-    let who = customers::one(shared, caller, request.customer.take()).await?;
+    let who = customers::one(shared, caller, customer).await?;
     let mut unit = shared.db.begin().await?;
     if let Some(answer) = answers::find(unit.db(), &caller.workspace, &request.idempotency_key).await? {
-        return given(&answer, &digest);
+        return given(&answer, &digest, &who);
     }
     let mut row = first_record(&unit, caller, &who, request.expected_version).await?;
     let said = Said { time: shared.clock.now(), priority: PRIORITY, by: shared.ids.next().to_string() };
@@ -65,7 +66,7 @@ pub(super) async fn update_profile(
     Ok(response)
 }
 
-/// What a repeated key must bring again.
+/// What a repeated key must bring again, apart from the customer: a merge in between gives them another id.
 fn digest(request: &UpdateProfileRequest) -> Result<Vec<u8>> {
     if request.idempotency_key.chars().count() > MAX_KEY_CHARS {
         return Err(Error::invalid("idempotency_key", format!("at most {MAX_KEY_CHARS} characters")));
@@ -73,13 +74,15 @@ fn digest(request: &UpdateProfileRequest) -> Result<Vec<u8>> {
     Ok(Sha256::digest(request.encode_to_vec()).to_vec())
 }
 
-fn given(answer: &answer::Model, digest: &[u8]) -> Result<UpdateProfileResponse> {
-    if answer.request != digest {
+fn given(answer: &answer::Model, digest: &[u8], who: &Person) -> Result<UpdateProfileResponse> {
+    let response = UpdateProfileResponse::decode(answer.response.as_slice())
+        .map_err(|cause| Error::internal("a kept answer is damaged").caused_by(cause))?;
+    let is_theirs = response.profile.as_ref().is_some_and(|profile| who.is(&profile.customer_id));
+    if answer.request != digest || !is_theirs {
         let message = format!("the key `{}` came with another request before; take a new key", answer.key);
         return Err(Error::precondition("IDEMPOTENCY_KEY_REUSED", message));
     }
-    UpdateProfileResponse::decode(answer.response.as_slice())
-        .map_err(|cause| Error::internal("a kept answer is damaged").caused_by(cause))
+    Ok(response)
 }
 
 /// The record to be changed, when the profile has the version that the caller expects.

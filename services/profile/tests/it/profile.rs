@@ -91,6 +91,22 @@ async fn an_update_is_a_merge_patch_with_version_and_idempotency() {
 }
 
 #[tokio::test]
+async fn a_merge_in_between_does_not_make_it_another_request() {
+    let mut world = World::with(3).await;
+    let asked =
+        |n| UpdateProfileRequest { idempotency_key: "k".to_owned(), ..update(n, json!({"level": 3})) };
+    let mut client = world.profiles();
+    let answer = client.update_profile(asked(2)).await.unwrap().into_inner();
+    assert_eq!(kind(client.update_profile(asked(1)).await), Kind::Precondition);
+    world.play(vec![moved("customer.merged", 1, 2, 5)]).await;
+    for name in [1, 2] {
+        assert_eq!(client.update_profile(asked(name)).await.unwrap().into_inner(), answer);
+    }
+    assert_eq!(kind(client.update_profile(asked(3)).await), Kind::Precondition);
+    assert_eq!(world.told("profile.updated").await.len(), 1);
+}
+
+#[tokio::test]
 async fn what_is_wrong_is_named() {
     let world = World::with(1).await;
     let mut client = world.profiles();

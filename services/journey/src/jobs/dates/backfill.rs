@@ -3,12 +3,12 @@
 use std::collections::{BTreeSet, HashMap};
 
 use chassis::{Caller, rpc};
-use kernel::{Result, Workspace};
+use kernel::{Kind, Result, Workspace};
 use uuid::Uuid;
 use wire::identity::BatchGetCustomersRequest;
 use wire::identity::identity_service_client::IdentityServiceClient;
 use wire::profile::profile_service_client::ProfileServiceClient;
-use wire::profile::{ListProfilesRequest, Profile};
+use wire::profile::{ListProfilesRequest, ListProfilesResponse, Profile};
 
 use crate::Shared;
 use crate::domain::entry::Trigger;
@@ -31,7 +31,14 @@ pub(super) async fn page(shared: &Shared) -> Result<bool> {
     });
     let token = row.backfill.clone().unwrap_or_default();
     let (statements, next) = match attribute {
-        Some(attribute) => read(shared, &workspace, &attribute, token.clone()).await?,
+        Some(attribute) => match read(shared, &workspace, &attribute, token.clone()).await {
+            // The same again will not do, and others wait.
+            Err(error) if error.kind == Kind::Invalid => {
+                tracing::error!(%workspace, journey = row.key, %error, "the dates of the other customers are not read");
+                (Vec::new(), String::new())
+            }
+            other => other?,
+        },
         None => (Vec::new(), String::new()),
     };
     let unit = shared.cx.db.begin().await?;
@@ -59,10 +66,7 @@ async fn read(
     page_token: String,
 ) -> Result<(Vec<dates::Statement>, String)> {
     let caller = Caller::system(workspace.clone(), "journey");
-    let mut profiles = ProfileServiceClient::new(shared.cx.rpc.to("profile"))
-        .max_decoding_message_size(rpc::MAX_MESSAGE_BYTES);
-    let request = ListProfilesRequest { page_size: PAGE, page_token, ..ListProfilesRequest::default() };
-    let page = rpc::call(profiles.list_profiles(rpc::request(&caller, request))).await?;
+    let page = list(shared, &caller, page_token).await?;
     let value = |profile: Profile| {
         let value = profile.attributes?.fields.remove(attribute)?;
         Some((profile.customer_id, chassis::values::from_value(value).as_str()?.to_owned()))
@@ -97,4 +101,21 @@ async fn read(
         })
     };
     Ok((values.into_iter().filter_map(statement).collect(), page.next_page_token))
+}
+
+/// A page of profiles; half of it when the answer is refused, which is so when it is too large, down to one profile.
+async fn list(shared: &Shared, caller: &Caller, page_token: String) -> Result<ListProfilesResponse> {
+    let mut profiles = ProfileServiceClient::new(shared.cx.rpc.to("profile"))
+        .max_decoding_message_size(rpc::MAX_MESSAGE_BYTES);
+    let mut page_size = PAGE;
+    loop {
+        let page_token = page_token.clone();
+        let request = ListProfilesRequest { page_size, page_token, ..ListProfilesRequest::default() };
+        match rpc::call(profiles.list_profiles(rpc::request(caller, request))).await {
+            Err(error) if page_size > 1 && matches!(error.kind, Kind::Invalid | Kind::Exhausted) => {
+                page_size /= 2;
+            }
+            answer => return answer,
+        }
+    }
 }

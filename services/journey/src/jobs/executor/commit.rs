@@ -2,6 +2,7 @@
 
 use chassis::fact::{self, Cause};
 use kernel::{CustomerId, Kind, RecordId, Result, Time};
+use sea_orm::ConnectionTrait;
 use serde_json::{Map, Value};
 use store::Unit;
 
@@ -34,20 +35,21 @@ pub(crate) async fn commit(shared: &Shared, batch: Vec<Work>, now: Time) -> Resu
         match work.fate {
             Fate::Deferred => {}
             Fate::Refused => runs::forget(unit.db(), &work.row.workspace, &[work.row.run_id]).await?,
-            Fate::Kept => {
-                work.row.attempts = 0;
-                if !ledger.take(shared, &mut unit, &mut work, now)? {
+            Fate::Kept | Fate::Retried => {
+                let at = if work.fate == Fate::Retried {
+                    work.row.attempts += 1;
+                    now.plus(shared.knobs.back_off(work.row.attempts - 1))
+                } else {
+                    work.row.attempts = 0;
+                    now
+                };
+                if !ledger.take(shared, &mut unit, &mut work, at)? {
                     runs::forget(unit.db(), &work.row.workspace, &[work.row.run_id]).await?;
                 }
             }
-            Fate::Retried => {
-                let later = now.plus(shared.knobs.back_off(work.row.attempts));
-                work.row.attempts += 1;
-                ledger.take(shared, &mut unit, &mut work, later)?;
-            }
         }
     }
-    ledger.save(&unit).await?;
+    ledger.save(unit.db()).await?;
     unit.commit().await
 }
 
@@ -110,10 +112,10 @@ impl Ledger {
     }
 
     /// Writes it.
-    pub(crate) async fn save(self, unit: &Unit) -> Result<()> {
-        runs::save(unit.db(), &self.rows).await?;
-        runs::note(unit.db(), self.steps).await?;
-        self.tallies.save(unit.db()).await
+    pub(crate) async fn save(self, db: &impl ConnectionTrait) -> Result<()> {
+        runs::save(db, &self.rows).await?;
+        runs::note(db, self.steps).await?;
+        self.tallies.save(db).await
     }
 }
 

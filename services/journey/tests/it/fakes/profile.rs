@@ -35,7 +35,7 @@ methods! {
     remove_tags(RemoveTagsRequest) -> RemoveTagsResponse = remove_tags;
 }
 
-/// Two to a page, so that paging is exercised.
+/// Two to a page at the most, so that paging is exercised.
 fn list_profiles(world: &mut World, asked: ListProfilesRequest) -> Result<ListProfilesResponse> {
     world.pass("list_profiles")?;
     let from: usize = asked.page_token.parse().unwrap_or(0);
@@ -44,9 +44,10 @@ fn list_profiles(world: &mut World, asked: ListProfilesRequest) -> Result<ListPr
         attributes: Some(to_struct(attributes.clone())),
         ..Profile::default()
     };
-    let profiles: Vec<Profile> = world.attributes.iter().skip(from).take(2).map(profile).collect();
-    let more = from + 2 < world.attributes.len();
-    let next_page_token = if more { (from + 2).to_string() } else { String::new() };
+    let until = from + usize::try_from(asked.page_size).unwrap_or(0).min(2);
+    let profiles: Vec<Profile> = world.attributes.iter().take(until).skip(from).map(profile).collect();
+    let more = until < world.attributes.len();
+    let next_page_token = if more { until.to_string() } else { String::new() };
     Ok(ListProfilesResponse { profiles, next_page_token })
 }
 

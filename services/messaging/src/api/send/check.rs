@@ -3,26 +3,19 @@
 use std::collections::{HashMap, HashSet};
 
 use chassis::{Caller, rpc, values};
-use futures::stream::{self, StreamExt as _};
 use kernel::{CustomerId, Error, MessageId, RecordId, Result, Violation};
-use prost::Message as _;
-use sha2::{Digest as _, Sha256};
-use wire::event::{Event, Identifier};
-use wire::identity::get_customer_request;
 use wire::messaging as pb;
 use wire::messaging::send_message_request::{Body, Customer};
 
+use super::same::digest;
 use crate::api::{Api, convert};
 use crate::domain::message::Progress;
 use crate::domain::template::Content;
-use crate::people::{Known, People};
 use crate::store::messages::{Asked, Message};
 use crate::store::{channels, templates};
 
 /// Longest idempotency key, in bytes.
 const LONGEST_KEY: usize = 256;
-/// Look-ups by identifier at the same time.
-const LOOKUPS: usize = 16;
 
 /// What the requests of one call may name.
 pub(super) struct Names {
@@ -44,35 +37,6 @@ impl Api {
             channels: channels.into_iter().map(|channel| (channel.key, channel.kind.name())).collect(),
             templates: templates.into_iter().map(|template| template.key).collect(),
         })
-    }
-
-    /// Customer and record of each request, with as few calls as possible.
-    pub(super) async fn subjects(
-        &self,
-        caller: &Caller,
-        requests: &[&pb::SendMessageRequest],
-    ) -> Result<Vec<Result<(CustomerId, RecordId)>>> {
-        let people = People::of(self.rpc.clone(), caller.clone());
-        let ids: HashSet<CustomerId> = requests.iter().filter_map(|request| unresolved(request)).collect();
-        let ids: Vec<CustomerId> = ids.into_iter().collect();
-        let mut known = HashMap::new();
-        for ids in ids.chunks(1_000) {
-            known.extend(people.customers(ids).await?);
-        }
-        let lookups: Vec<Lookup> = requests.iter().map(|request| Lookup::of(request, &known)).collect();
-        let resolve = |lookup: Lookup| {
-            let people = people.clone();
-            async move {
-                match lookup {
-                    Lookup::Done(subject) => subject,
-                    Lookup::Ask(identifier) => {
-                        let customer = get_customer_request::Customer::Identifier(identifier);
-                        first_record(&people.customer(customer).await?)
-                    }
-                }
-            }
-        };
-        Ok(stream::iter(lookups).map(resolve).buffered(LOOKUPS).collect().await)
     }
 
     /// The message that a checked request becomes.
@@ -172,67 +136,9 @@ pub(super) fn check(request: &pb::SendMessageRequest, names: &Names) -> Result<(
     if violations.is_empty() { Ok(()) } else { Err(Error::violations(violations)) }
 }
 
-/// What must be the same under the same idempotency key: everything but the traces of what caused it.
-pub(super) fn digest(request: &pb::SendMessageRequest) -> Vec<u8> {
-    let meant = pb::SendMessageRequest {
-        cause_id: String::new(),
-        cause_depth: 0,
-        event: None,
-        idempotency_key: String::new(),
-        ..request.clone()
-    };
-    Sha256::digest(meant.encode_to_vec()).to_vec()
-}
-
 fn template(request: &pb::SendMessageRequest) -> Option<&str> {
     match &request.body {
         Some(Body::Template(key)) => Some(key),
         _ => None,
     }
-}
-
-/// An event that was seen on the customer meant says who they are.
-fn subject_of_event(request: &pb::SendMessageRequest) -> Option<(CustomerId, RecordId)> {
-    let Event { customer_id, record_id, .. } = request.event.as_ref()?;
-    match &request.customer {
-        Some(Customer::CustomerId(id)) if id == customer_id => {
-            Some((id.parse().ok()?, record_id.parse().ok()?))
-        }
-        _ => None,
-    }
-}
-
-/// The id to ask identity about, if it must be asked by id.
-fn unresolved(request: &pb::SendMessageRequest) -> Option<CustomerId> {
-    match &request.customer {
-        Some(Customer::CustomerId(id)) if subject_of_event(request).is_none() => id.parse().ok(),
-        _ => None,
-    }
-}
-
-/// How the customer of a request is found.
-enum Lookup {
-    Done(Result<(CustomerId, RecordId)>),
-    Ask(Identifier),
-}
-
-impl Lookup {
-    fn of(request: &pb::SendMessageRequest, known: &HashMap<CustomerId, Known>) -> Self {
-        if let Some(subject) = subject_of_event(request) {
-            return Self::Done(Ok(subject));
-        }
-        match &request.customer {
-            Some(Customer::Identifier(identifier)) => Self::Ask(identifier.clone()),
-            _ => Self::Done(
-                unresolved(request).ok_or_else(|| Error::invalid("customer", "is required")).and_then(|id| {
-                    known.get(&id).ok_or_else(|| Error::not_found("customer", id)).and_then(first_record)
-                }),
-            ),
-        }
-    }
-}
-
-fn first_record(known: &Known) -> Result<(CustomerId, RecordId)> {
-    let record = known.records.first().ok_or_else(|| Error::internal("a customer without records"))?;
-    Ok((known.id, *record))
 }

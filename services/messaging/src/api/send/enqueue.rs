@@ -6,7 +6,7 @@ use chassis::Caller;
 use kernel::{Error, Kind, Result};
 use wire::messaging as pb;
 
-use super::check::{check, digest};
+use super::check::check;
 use crate::api::Api;
 use crate::facts;
 use crate::store::messages::{self, Message};
@@ -47,11 +47,19 @@ impl Api {
             }
         }
         let kept = self.keep(caller, &requests, candidates).await?;
-        Ok(requests
-            .iter()
-            .zip(checked)
-            .map(|(request, checked)| checked.and_then(|()| pick(request, &kept)))
-            .collect())
+        let right: Vec<pb::SendMessageRequest> = requests
+            .into_iter()
+            .zip(&checked)
+            .filter(|(_, checked)| checked.is_ok())
+            .map(|(one, _)| one)
+            .collect();
+        let mut picked = self.picked(caller, &right, &kept).await?.into_iter();
+        let mut result = |checked: Result<()>| {
+            checked.and_then(|()| {
+                picked.next().unwrap_or_else(|| Err(Error::internal("a request has no result")))
+            })
+        };
+        Ok(checked.into_iter().map(&mut result).collect())
     }
 
     async fn known(
@@ -110,16 +118,4 @@ impl Api {
         }
         unit.commit().await
     }
-}
-
-fn pick(request: &pb::SendMessageRequest, kept: &HashMap<String, Message>) -> Result<Message> {
-    let message = kept
-        .get(&request.idempotency_key)
-        .ok_or_else(|| Error::internal("an accepted request was not kept"))?;
-    if message.digest == digest(request) {
-        return Ok(message.clone());
-    }
-    let text =
-        "the idempotency key was used for another message; use a key of its own for each message meant";
-    Err(Error::new(Kind::AlreadyExists, "IDEMPOTENCY_KEY_REUSED", text))
 }

@@ -7,9 +7,10 @@ use kernel::{Clock, Time};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
-use super::{Trouble, errcode, read, refusal};
+use super::{Trouble, errcode, post, refusal};
 use crate::domain::outcome::Outcome;
 use crate::domain::settings;
+use crate::provider::http::Http;
 
 /// A token is not used in its last minute.
 const MARGIN: Duration = Duration::from_secs(60);
@@ -42,11 +43,7 @@ impl Tokens {
     ///
     /// # Errors
     /// What becomes of a message that has no token.
-    pub(super) async fn get(
-        &self,
-        client: &reqwest::Client,
-        stale: Option<&Stale>,
-    ) -> Result<String, Outcome> {
+    pub(super) async fn get(&self, http: &Http, stale: Option<&Stale>) -> Result<String, Outcome> {
         let mut kept = self.kept.lock().await;
         let now = self.clock.now();
         let usable = |kept: &&Kept| {
@@ -58,13 +55,13 @@ impl Tokens {
         // The platform hands out the same stable token again unless forced; an expired one it replaces by itself.
         let held = kept.as_ref().map(|kept| kept.token.as_str());
         let force = stale.is_some_and(|stale| stale.code != 42001 && held == Some(stale.token.as_str()));
-        let fetched = self.fetch(client, force).await?;
+        let fetched = self.fetch(http, force).await?;
         let token = fetched.token.clone();
         *kept = Some(fetched);
         Ok(token)
     }
 
-    async fn fetch(&self, client: &reqwest::Client, force: bool) -> Result<Kept, Outcome> {
+    async fn fetch(&self, http: &Http, force: bool) -> Result<Kept, Outcome> {
         let body = json!({
             "grant_type": "client_credential",
             "appid": self.settings.app_id,
@@ -72,9 +69,9 @@ impl Tokens {
             "force_refresh": force,
         });
         let url = format!("{}/cgi-bin/stable_token", self.settings.base_url);
-        let request = client.post(url).header("content-type", "application/json").body(body.to_string());
-        let answer = match read(request.send().await).await {
+        let answer = match post(http, &url, body.to_string()).await {
             Ok(answer) => answer,
+            Err(Trouble::Forbidden(detail)) => return Err(Outcome::refused("ADDRESS_NOT_ALLOWED", detail)),
             // Nothing has been sent yet: trying again is safe whatever happened.
             Err(Trouble::NotDone(code, detail)) => return Err(Outcome::retry(code, detail)),
             Err(Trouble::NoAnswer(detail)) => return Err(Outcome::retry("TOKEN_UNAVAILABLE", detail)),
