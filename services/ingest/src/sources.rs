@@ -111,3 +111,6 @@ impl Sources {
 fn replace(known: &RwLock<Known>, with: Known) {
     *known.write().unwrap_or_else(PoisonError::into_inner) = with;
 }
+
+#[cfg(test)]
+mod tests;
