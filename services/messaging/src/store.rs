@@ -1,6 +1,7 @@
 //! Tables and the queries on them.
 
 pub(crate) mod channels;
+pub(crate) mod keyed;
 pub(crate) mod messages;
 pub(crate) mod migration;
 pub(crate) mod reply_windows;

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::scene::{Scene, branch, exit, on, send, update};
+use crate::scene::{Scene, branch, customer, exit, on, send, update};
 
 #[tokio::test]
 async fn passing_failures_are_tried_again_and_nothing_is_sent_twice() {
@@ -30,6 +30,21 @@ async fn passing_failures_are_tried_again_and_nothing_is_sent_twice() {
     assert_eq!(scene.world().updates.len(), 1);
     assert_eq!(scene.world().evaluations, 4);
     scene.audit("j").await;
+}
+
+#[tokio::test]
+async fn a_large_profile_is_updated_like_any_other() {
+    let mut scene = Scene::open().await;
+    let large = json!({ "bio": "大".repeat(2_000_000) });
+    scene.world().attributes.insert(customer(1), large.as_object().unwrap().clone());
+    scene
+        .publish(
+            "j",
+            on("seen", vec![("note", update(json!({ "a": 1 }), &[], "end")), ("end", exit("done"))]),
+        )
+        .await;
+    scene.happen("seen", 1, json!({})).await;
+    assert_eq!(scene.story("j").await, "note:updated end:exited =done");
 }
 
 #[tokio::test]

@@ -158,5 +158,6 @@ async fn a_loop_is_not_let_in_either_while_conditions_cannot_be_asked() {
     scene.append(&[deep]).await;
     assert_eq!(scene.world().evaluations, 1);
     scene.pass("1h").await;
-    assert_eq!((scene.world().evaluations, scene.stats("fork").await.entered), (1, 0));
+    assert_eq!(scene.stats("fork").await.entered, 0);
+    assert_eq!(scene.world().evaluations, 1);
 }

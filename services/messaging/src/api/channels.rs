@@ -9,7 +9,7 @@ use wire::messaging as pb;
 use super::{Api, convert};
 use crate::domain::channel::Channel;
 use crate::provider::Provider;
-use crate::store::channels;
+use crate::store::keyed;
 
 impl Api {
     pub(super) async fn do_create_channel(
@@ -34,7 +34,7 @@ impl Api {
         channel.set(given.settings.map(values::from_struct).unwrap_or_default());
         channel.validate()?;
         let unit = self.db.begin().await?;
-        channels::insert(unit.db(), &caller.workspace, &channel).await?;
+        keyed::insert(unit.db(), &caller.workspace, &channel).await?;
         unit.commit().await?;
         self.ring(&caller.workspace, &channel.key);
         Ok(pb::CreateChannelResponse { channel: Some(convert::channel(channel)) })
@@ -45,7 +45,7 @@ impl Api {
         caller: Caller,
         request: pb::GetChannelRequest,
     ) -> Result<pb::GetChannelResponse> {
-        let channel = channels::get(self.db.read(), &caller.workspace, &request.key).await?;
+        let channel: Channel = keyed::get(self.db.read(), &caller.workspace, &request.key).await?;
         Ok(pb::GetChannelResponse { channel: Some(convert::channel(channel)) })
     }
 
@@ -55,7 +55,7 @@ impl Api {
         request: pb::ListChannelsRequest,
     ) -> Result<pb::ListChannelsResponse> {
         let page = Page::read(request.page_size, &request.page_token)?;
-        let mut found = channels::list(self.db.read(), &caller.workspace, &page).await?;
+        let mut found: Vec<Channel> = keyed::list(self.db.read(), &caller.workspace, &page).await?;
         let next_page_token = page.cut(&mut found, |channel| channel.key.clone());
         Ok(pb::ListChannelsResponse {
             channels: found.into_iter().map(convert::channel).collect(),
@@ -70,7 +70,7 @@ impl Api {
     ) -> Result<pb::UpdateChannelResponse> {
         let given = request.channel.ok_or_else(|| Error::invalid("channel", "is required"))?;
         let unit = self.db.begin().await?;
-        let mut channel = channels::get(unit.db(), &caller.workspace, &given.key).await?;
+        let mut channel: Channel = keyed::get(unit.db(), &caller.workspace, &given.key).await?;
         if convert::kind(given.kind)?.is_some_and(|kind| kind != channel.kind) {
             return Err(Error::invalid(
                 "channel.kind",
@@ -82,7 +82,7 @@ impl Api {
         channel.updated = self.clock.now();
         channel.set(given.settings.map(values::from_struct).unwrap_or_default());
         channel.validate()?;
-        channels::update(unit.db(), &caller.workspace, &channel).await?;
+        keyed::update(unit.db(), &caller.workspace, &channel).await?;
         unit.commit().await?;
         self.ring(&caller.workspace, &channel.key);
         Ok(pb::UpdateChannelResponse { channel: Some(convert::channel(channel)) })
@@ -95,9 +95,7 @@ impl Api {
         request: pb::DeleteChannelRequest,
     ) -> Result<pb::DeleteChannelResponse> {
         let unit = self.db.begin().await?;
-        if !channels::delete(unit.db(), &caller.workspace, &request.key).await? {
-            return Err(Error::not_found("channel", &request.key));
-        }
+        keyed::delete::<Channel>(unit.db(), &caller.workspace, &request.key).await?;
         unit.commit().await?;
         self.ring(&caller.workspace, &request.key);
         Ok(pb::DeleteChannelResponse {})
@@ -108,7 +106,7 @@ impl Api {
         caller: Caller,
         request: pb::TestChannelRequest,
     ) -> Result<pb::TestChannelResponse> {
-        let channel = channels::get(self.db.read(), &caller.workspace, &request.key).await?;
+        let channel: Channel = keyed::get(self.db.read(), &caller.workspace, &request.key).await?;
         let message = match Provider::new(&channel, &self.around)?.test().await {
             Ok(()) => String::new(),
             Err(message) => message,

@@ -12,8 +12,9 @@ use crate::domain::channel::check_key;
 use crate::domain::template::{self, Compiled};
 use crate::jobs::compose;
 use crate::people::{People, Person, UNREADABLE};
+use crate::store::keyed;
 use crate::store::messages::Asked;
-use crate::store::templates::{self, Template};
+use crate::store::templates::Template;
 
 impl Api {
     pub(super) async fn do_create_template(
@@ -23,7 +24,7 @@ impl Api {
     ) -> Result<pb::CreateTemplateResponse> {
         let template = self.checked(request.template)?;
         let unit = self.db.begin().await?;
-        templates::insert(unit.db(), &caller.workspace, &template).await?;
+        keyed::insert(unit.db(), &caller.workspace, &template).await?;
         unit.commit().await?;
         Ok(pb::CreateTemplateResponse { template: Some(convert::template(template)) })
     }
@@ -33,7 +34,7 @@ impl Api {
         caller: Caller,
         request: pb::GetTemplateRequest,
     ) -> Result<pb::GetTemplateResponse> {
-        let template = templates::get(self.db.read(), &caller.workspace, &request.key).await?;
+        let template: Template = keyed::get(self.db.read(), &caller.workspace, &request.key).await?;
         Ok(pb::GetTemplateResponse { template: Some(convert::template(template)) })
     }
 
@@ -43,7 +44,7 @@ impl Api {
         request: pb::ListTemplatesRequest,
     ) -> Result<pb::ListTemplatesResponse> {
         let page = Page::read(request.page_size, &request.page_token)?;
-        let mut found = templates::list(self.db.read(), &caller.workspace, &page).await?;
+        let mut found: Vec<Template> = keyed::list(self.db.read(), &caller.workspace, &page).await?;
         let next_page_token = page.cut(&mut found, |template| template.key.clone());
         let templates = found.into_iter().map(convert::template).collect();
         Ok(pb::ListTemplatesResponse { templates, next_page_token })
@@ -56,8 +57,8 @@ impl Api {
     ) -> Result<pb::UpdateTemplateResponse> {
         let mut template = self.checked(request.template)?;
         let unit = self.db.begin().await?;
-        template.created = templates::get(unit.db(), &caller.workspace, &template.key).await?.created;
-        templates::update(unit.db(), &caller.workspace, &template).await?;
+        template.created = keyed::get::<Template>(unit.db(), &caller.workspace, &template.key).await?.created;
+        keyed::update(unit.db(), &caller.workspace, &template).await?;
         unit.commit().await?;
         Ok(pb::UpdateTemplateResponse { template: Some(convert::template(template)) })
     }
@@ -68,9 +69,7 @@ impl Api {
         request: pb::DeleteTemplateRequest,
     ) -> Result<pb::DeleteTemplateResponse> {
         let unit = self.db.begin().await?;
-        if !templates::delete(unit.db(), &caller.workspace, &request.key).await? {
-            return Err(Error::not_found("template", &request.key));
-        }
+        keyed::delete::<Template>(unit.db(), &caller.workspace, &request.key).await?;
         unit.commit().await?;
         Ok(pb::DeleteTemplateResponse {})
     }
@@ -82,7 +81,7 @@ impl Api {
         request: pb::RenderTemplateRequest,
     ) -> Result<pb::RenderTemplateResponse> {
         use pb::render_template_request::Customer as Given;
-        let template = templates::get(self.db.read(), &caller.workspace, &request.key).await?;
+        let template: Template = keyed::get(self.db.read(), &caller.workspace, &request.key).await?;
         let customer = request.customer.map(|customer| match customer {
             Given::CustomerId(id) => get_customer_request::Customer::CustomerId(id),
             Given::Identifier(identifier) => get_customer_request::Customer::Identifier(identifier),

@@ -10,8 +10,9 @@ use crate::domain::channel::Channel;
 use crate::domain::settings::Settings;
 use crate::domain::template::{Compiled, Content, RenderFailure, Subject, without_nulls};
 use crate::people::Person;
+use crate::store::keyed;
 use crate::store::messages::{Asked, Message};
-use crate::store::templates;
+use crate::store::templates::Template;
 
 /// Where a channel finds its customers.
 pub(super) enum Addressing {
@@ -62,7 +63,7 @@ impl Templates {
         keys.sort_unstable();
         keys.dedup();
         keys.retain(|key| !key.is_empty());
-        let found = templates::of_keys(db, workspace, &keys).await?;
+        let found = keyed::of_keys::<Template>(db, workspace, &keys).await?;
         Ok(Self(found.into_iter().map(|found| (found.key, Compiled::new(&found.variants))).collect()))
     }
 

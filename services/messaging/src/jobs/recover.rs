@@ -3,11 +3,11 @@
 use chassis::Context;
 use kernel::{Result, Workspace};
 
-use crate::domain::channel::Kind;
+use crate::domain::channel::{Channel, Kind};
 use crate::domain::outcome::Outcome;
 use crate::domain::retry::Retry;
 use crate::facts;
-use crate::store::{channels, messages};
+use crate::store::{keyed, messages};
 
 /// Messages settled in one transaction.
 const BATCH: usize = 500;
@@ -51,5 +51,5 @@ pub(super) async fn recover(cx: &Context) -> Result<()> {
 }
 
 async fn kind_of(cx: &Context, workspace: &Workspace, key: &str) -> Result<Option<Kind>> {
-    Ok(channels::find(cx.db.read(), workspace, key).await?.map(|channel| channel.kind))
+    Ok(keyed::find::<Channel>(cx.db.read(), workspace, key).await?.map(|channel| channel.kind))
 }

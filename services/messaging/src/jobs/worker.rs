@@ -10,7 +10,7 @@ use super::batch::{self, Route};
 use crate::domain::channel::Channel;
 use crate::domain::rate::Bucket;
 use crate::provider::Provider;
-use crate::store::{channels, messages};
+use crate::store::{keyed, messages};
 
 /// What it keeps between rounds.
 pub(super) struct Worker {
@@ -74,7 +74,8 @@ impl Worker {
     /// The channel as it is set now, with the connections it had when nothing has changed; `None` when it is gone.
     async fn route(&self, kept: &mut Kept) -> Result<Option<Arc<Route>>> {
         let cx = &self.dispatcher.cx;
-        let Some(channel) = channels::find(cx.db.read(), &self.workspace, &self.channel).await? else {
+        let Some(channel) = keyed::find::<Channel>(cx.db.read(), &self.workspace, &self.channel).await?
+        else {
             *kept = Kept::default();
             return Ok(None);
         };

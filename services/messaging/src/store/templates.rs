@@ -1,15 +1,11 @@
-//! Queries on templates.
+//! Templates as rows.
 
-use kernel::page::Page;
-use kernel::{Error, Result, Time, Workspace};
-use sea_orm::{
-    ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
-    Set,
-};
-use store::StoreResult as _;
+use kernel::{Result, Time, Workspace};
+use sea_orm::Set;
 
+use super::keyed::Keyed;
 use super::row::template::{ActiveModel, Column, Entity, Model};
-use super::{CHUNK, from_text, to_text};
+use super::{from_text, to_text};
 use crate::domain::template::Variant;
 
 /// A template as kept.
@@ -22,89 +18,34 @@ pub(crate) struct Template {
     pub(crate) updated: Time,
 }
 
-/// The template of that key, which must be there.
-pub(crate) async fn get(db: &impl ConnectionTrait, workspace: &Workspace, key: &str) -> Result<Template> {
-    let id = (workspace.as_str().to_owned(), key.to_owned());
-    let row = Entity::find_by_id(id).one(db).await.db()?;
-    row.map(read).transpose()?.ok_or_else(|| Error::not_found("template", key))
-}
+impl Keyed for Template {
+    type Entity = Entity;
+    const WHAT: &'static str = "template";
+    const WORKSPACE: Column = Column::Workspace;
+    const KEY: Column = Column::Key;
 
-/// The templates of those keys that are there.
-pub(crate) async fn of_keys(
-    db: &impl ConnectionTrait,
-    workspace: &Workspace,
-    keys: &[&str],
-) -> Result<Vec<Template>> {
-    let mut found = Vec::new();
-    for keys in keys.chunks(CHUNK) {
-        let query = Entity::find().filter(Column::Workspace.eq(workspace.as_str()));
-        let rows = query.filter(Column::Key.is_in(keys.iter().copied())).all(db).await.db()?;
-        for row in rows {
-            found.push(read(row)?);
-        }
+    fn key(&self) -> &str {
+        &self.key
     }
-    Ok(found)
-}
 
-/// One page by key, and one more.
-pub(crate) async fn list(
-    db: &impl ConnectionTrait,
-    workspace: &Workspace,
-    page: &Page,
-) -> Result<Vec<Template>> {
-    let mut query = Entity::find().filter(Column::Workspace.eq(workspace.as_str()));
-    if let Some(after) = &page.after {
-        query = query.filter(Column::Key.gt(after));
+    fn read(row: Model) -> Result<Self> {
+        Ok(Self {
+            variants: from_text(&row.variants)?,
+            key: row.key,
+            name: row.name,
+            created: Time(row.created_at),
+            updated: Time(row.updated_at),
+        })
     }
-    let rows = query.order_by_asc(Column::Key).limit(page.limit()).all(db).await.db()?;
-    rows.into_iter().map(read).collect()
-}
 
-/// Adds one; one of that key is an error.
-pub(crate) async fn insert(
-    db: &impl ConnectionTrait,
-    workspace: &Workspace,
-    template: &Template,
-) -> Result<()> {
-    let inserted = Entity::insert(write(workspace, template)?).exec_without_returning(db).await.db();
-    inserted.map(drop).map_err(|error| match error.kind {
-        kernel::Kind::AlreadyExists => Error::already_exists("template", &template.key),
-        _ => error,
-    })
-}
-
-/// Replaces one.
-pub(crate) async fn update(
-    db: &impl ConnectionTrait,
-    workspace: &Workspace,
-    template: &Template,
-) -> Result<()> {
-    Entity::update(write(workspace, template)?).exec(db).await.db().map(drop)
-}
-
-/// Removes one; says whether it was there.
-pub(crate) async fn delete(db: &impl ConnectionTrait, workspace: &Workspace, key: &str) -> Result<bool> {
-    let key = (workspace.as_str().to_owned(), key.to_owned());
-    Ok(Entity::delete_by_id(key).exec(db).await.db()?.rows_affected > 0)
-}
-
-fn read(row: Model) -> Result<Template> {
-    Ok(Template {
-        variants: from_text(&row.variants)?,
-        key: row.key,
-        name: row.name,
-        created: Time(row.created_at),
-        updated: Time(row.updated_at),
-    })
-}
-
-fn write(workspace: &Workspace, template: &Template) -> Result<ActiveModel> {
-    Ok(ActiveModel {
-        workspace: Set(workspace.as_str().to_owned()),
-        key: Set(template.key.clone()),
-        name: Set(template.name.clone()),
-        variants: Set(to_text(&template.variants)?),
-        created_at: Set(template.created.0),
-        updated_at: Set(template.updated.0),
-    })
+    fn write(&self, workspace: &Workspace) -> Result<ActiveModel> {
+        Ok(ActiveModel {
+            workspace: Set(workspace.as_str().to_owned()),
+            key: Set(self.key.clone()),
+            name: Set(self.name.clone()),
+            variants: Set(to_text(&self.variants)?),
+            created_at: Set(self.created.0),
+            updated_at: Set(self.updated.0),
+        })
+    }
 }

@@ -83,6 +83,18 @@ async fn a_merge_or_a_split_in_between_does_not_make_it_another_message() {
 }
 
 #[tokio::test]
+async fn what_was_accepted_stays_so_when_what_it_names_is_deleted() {
+    let mut world = ready().await;
+    let first = world.send(request("k", 1, &["box"], "hello")).await.message_id;
+    world.stage.settled().await;
+    world.api.delete_template(pb::DeleteTemplateRequest { key: "hello".into() }).await.unwrap();
+    world.api.delete_channel(pb::DeleteChannelRequest { key: "box".into() }).await.unwrap();
+    assert_eq!(world.send(request("k", 1, &["box"], "hello")).await.message_id, first);
+    let new = world.api.send_message(request("l", 1, &["box"], "hello")).await.unwrap_err();
+    assert_eq!(new.code(), tonic::Code::InvalidArgument);
+}
+
+#[tokio::test]
 async fn a_batch_answers_each_request_in_its_place() {
     let mut world = ready().await;
     world.send(request("old", 3, &["box"], "hello")).await;

@@ -130,7 +130,8 @@ fn update(shared: &Shared, work: &Work, update: Update) -> impl Future<Output = 
     let removed = update.removed(&reason, &customer, &work.trigger);
     async move {
         if let Some(request) = profile {
-            let mut client = ProfileServiceClient::new(rpc.to("profile"));
+            let client = ProfileServiceClient::new(rpc.to("profile"));
+            let mut client = client.max_decoding_message_size(rpc::MAX_MESSAGE_BYTES);
             rpc::call(client.update_profile(rpc::request(&caller, request))).await?;
         }
         let mut client = TagServiceClient::new(rpc.to("profile"));

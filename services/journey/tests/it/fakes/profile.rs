@@ -61,10 +61,11 @@ fn update_profile(world: &mut World, asked: UpdateProfileRequest) -> Result<Upda
     }
     if !world.updates.iter().any(|update| update.idempotency_key == asked.idempotency_key) {
         let patch = from_struct(asked.attributes.clone().unwrap_or_default());
-        world.attributes.entry(id).or_default().extend(patch);
+        world.attributes.entry(id.clone()).or_default().extend(patch);
         world.updates.push(asked);
     }
-    Ok(UpdateProfileResponse::default())
+    let attributes = world.attributes.get(&id).cloned().map(to_struct);
+    Ok(UpdateProfileResponse { profile: Some(Profile { attributes, ..Profile::default() }) })
 }
 
 fn get_tag(world: &mut World, asked: GetTagRequest) -> Result<GetTagResponse> {

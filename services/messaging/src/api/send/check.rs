@@ -9,10 +9,12 @@ use wire::messaging::send_message_request::{Body, Customer};
 
 use super::same::digest;
 use crate::api::{Api, convert};
+use crate::domain::channel::Channel;
 use crate::domain::message::Progress;
 use crate::domain::template::Content;
+use crate::store::keyed;
 use crate::store::messages::{Asked, Message};
-use crate::store::{channels, templates};
+use crate::store::templates::Template;
 
 /// Longest idempotency key, in bytes.
 const LONGEST_KEY: usize = 256;
@@ -28,11 +30,11 @@ impl Api {
     /// Reads what the requests name, once for all of them.
     pub(super) async fn names(&self, caller: &Caller, requests: &[pb::SendMessageRequest]) -> Result<Names> {
         let db = self.db.read();
-        let channels = channels::all(db, &caller.workspace).await?;
+        let channels: Vec<Channel> = keyed::all(db, &caller.workspace).await?;
         let mut wanted: Vec<&str> = requests.iter().filter_map(template).collect();
         wanted.sort_unstable();
         wanted.dedup();
-        let templates = templates::of_keys(db, &caller.workspace, &wanted).await?;
+        let templates: Vec<Template> = keyed::of_keys(db, &caller.workspace, &wanted).await?;
         Ok(Names {
             channels: channels.into_iter().map(|channel| (channel.key, channel.kind.name())).collect(),
             templates: templates.into_iter().map(|template| template.key).collect(),

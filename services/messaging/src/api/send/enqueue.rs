@@ -22,9 +22,13 @@ impl Api {
         requests: Vec<pb::SendMessageRequest>,
     ) -> Result<Vec<Result<Message>>> {
         let names = self.names(caller, &requests).await?;
-        let mut checked: Vec<Result<()>> = requests.iter().map(|request| check(request, &names)).collect();
-        // Who asks again gets the first answer, even if the customer could not be found any more.
         let known = self.known(caller, &requests).await?;
+        // Who asks again gets the first answer, even if customer, template or channel could not be found any more.
+        let refused = |request: &pb::SendMessageRequest| match known.contains_key(&request.idempotency_key) {
+            true => Ok(()),
+            false => check(request, &names),
+        };
+        let mut checked: Vec<Result<()>> = requests.iter().map(refused).collect();
         let new: Vec<usize> = (0..requests.len())
             .filter(|n| checked[*n].is_ok() && !known.contains_key(&requests[*n].idempotency_key))
             .collect();
