@@ -10,6 +10,7 @@ use anyhow::{Result, ensure};
 
 use self::ours::Ours;
 use self::peer::Peer;
+use crate::bound::{Meter, Work};
 use crate::duel::{Duel, median};
 use crate::figure::{Figure, Report, number};
 use crate::usage;
@@ -98,11 +99,12 @@ fn ask(question: Question, peer: &mut Peer, notes: &mut Vec<String>) -> Result<F
     let answer = ours.ask(question)?;
     let (theirs, _) = peer.ask(question)?;
     ensure!(answer == theirs, "{question:?}: ours {answer:?}, chDB's {theirs:?}");
-    let (mut duel, mut cpu) = (Duel::default(), Duel::default());
+    let (mut duel, mut cpu, mut work) = (Duel::default(), Duel::default(), Work::default());
     for _ in 0..RUNS {
-        let (before, begin) = (usage::cpu_seconds()?, Instant::now());
+        let (before, meter, begin) = (usage::cpu_seconds()?, Meter::start()?, Instant::now());
         let again = ours.ask(question)?;
         duel.ours.push(begin.elapsed().as_secs_f64());
+        meter.stop(&mut work)?;
         cpu.ours.push(usage::cpu_seconds()? - before);
         let before = peer.cpu_seconds()?;
         let (theirs, time) = peer.ask(question)?;
@@ -134,7 +136,7 @@ fn ask(question: Question, peer: &mut Peer, notes: &mut Vec<String>) -> Result<F
         ratio: format!("{middle:.2} ({worst:.2}); cold {:.2}", cold / theirs),
         goal: format!("≤ {:.1} of chDB", question.goal()),
         met: Some(middle <= question.goal()),
-        bound: "one pass over sorted columns in memory; cold: decoding the columns from Parquet".to_owned(),
+        bound: work.bound(),
     })
 }
 

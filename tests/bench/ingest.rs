@@ -8,6 +8,7 @@ use anyhow::{Result, ensure};
 use tokio::time::Instant;
 
 use self::sides::{Sides, batch, one};
+use crate::bound::{Meter, Work};
 use crate::duel::{Duel, median};
 use crate::figure::{Figure, Report, number, numbers};
 use crate::load::{self, Until, count, describe, millis};
@@ -34,11 +35,11 @@ pub(crate) async fn unary() -> Result<Report> {
     let sides = Sides::open().await?;
     let mut report = Report::default();
     let bytes = introduce(&mut report);
-    let (mut duel, mut cpu) = (Duel::default(), Duel::default());
+    let (mut duel, mut cpu, mut work) = (Duel::default(), Duel::default(), Work::default());
     usage::reset_peak()?;
     for run in 0..=RUNS {
         for (side, ours) in [(&sides.ours, true), (&sides.echo, false)] {
-            let begin = usage::cpu_seconds()?;
+            let (begin, meter) = (usage::cpu_seconds()?, Meter::start()?);
             let done = load::closed(
                 usize::try_from(UNARY_IN_FLIGHT)?,
                 Until::Elapsed(if run == 0 { RUN / 2 } else { RUN }),
@@ -51,14 +52,19 @@ pub(crate) async fn unary() -> Result<Report> {
                 keep(&mut duel, ours, done.rate());
                 keep(&mut cpu, ours, spent);
             }
+            if ours && run > 0 {
+                meter.stop(&mut work)?;
+            }
         }
     }
     sides.check()?;
     let peak = median(&duel.ours);
     let half = (peak / 2.0).floor();
     let calls = (half * 8.0) as u64;
+    let (meter, mut at_half) = (Meter::start()?, Work::default());
     let ours = load::open(Instant::now(), half, calls, one(sides.ours.clone(), "half".to_owned(), CUSTOMERS))
         .await?;
+    meter.stop(&mut at_half)?;
     sides.acknowledged(true, calls);
     let echo = load::open(Instant::now(), half, calls, one(sides.echo.clone(), "half".to_owned(), CUSTOMERS))
         .await?;
@@ -74,7 +80,7 @@ pub(crate) async fn unary() -> Result<Report> {
         ratio: format!("{middle:.2} ({worst:.2})"),
         goal: "≥ 0.50 of echo".to_owned(),
         met: Some(middle >= 0.5),
-        bound: "processor: client and server share the cores; checking, deduplication and the log come on top of the echo".to_owned(),
+        bound: work.bound(),
     });
     let p99 = millis(&ours, 0.99);
     report.figures.push(Figure {
@@ -85,7 +91,7 @@ pub(crate) async fn unary() -> Result<Report> {
         ratio: format!("p99 {:.2}", p99 / millis(&echo, 0.99)),
         goal: "p99 ≤ 10 ms".to_owned(),
         met: Some(p99 <= 10.0),
-        bound: "the wait for the group's fdatasync, and for a core".to_owned(),
+        bound: at_half.bound(),
     });
     report.note(format!("Events/s run by run: ours {}; echo {}.", numbers(&duel.ours), numbers(&duel.peer)));
     report.note(format!("At half load: ours {}; echo {}.", describe(&ours), describe(&echo)));
@@ -103,11 +109,12 @@ pub(crate) async fn batched() -> Result<Report> {
     let mut report = Report::default();
     let bytes = introduce(&mut report);
     let (mut duel, mut against_raw, mut cpu) = (Duel::default(), Duel::default(), Duel::default());
+    let mut work = Work::default();
     usage::reset_peak()?;
     for run in 0..=RUNS {
         let time = Until::Elapsed(if run == 0 { RUN / 2 } else { RUN });
         for (side, ours) in [(&sides.ours, true), (&sides.echo, false)] {
-            let begin = usage::cpu_seconds()?;
+            let (begin, meter) = (usage::cpu_seconds()?, Meter::start()?);
             let calls = batch(side.clone(), format!("batch{run}"), CUSTOMERS);
             let done = load::closed(usize::try_from(BATCHES_IN_FLIGHT)?, time, calls).await?;
             let events = done.calls * BATCH;
@@ -117,6 +124,9 @@ pub(crate) async fn batched() -> Result<Report> {
                 let rate = done.rate() * count(BATCH);
                 keep(&mut duel, ours, rate);
                 keep(&mut cpu, ours, spent);
+            }
+            if ours && run > 0 {
+                meter.stop(&mut work)?;
             }
         }
         let rate = sides.raw_rate(run, time).await?;
@@ -132,7 +142,7 @@ pub(crate) async fn batched() -> Result<Report> {
         "{} events/s: appends of {BATCH} with fdatasync, one after another",
         number(syncs * count(BATCH))
     );
-    let figure = |stage: &str, duel: &Duel, peer: &str, goal: Option<f64>, bound: &str| {
+    let figure = |stage: &str, duel: &Duel, peer: &str, goal: Option<f64>| {
         let (middle, worst) = duel.quote();
         Figure {
             stage: format!("ingest, durable, batches of {BATCH}{stage}"),
@@ -142,13 +152,11 @@ pub(crate) async fn batched() -> Result<Report> {
             ratio: format!("{middle:.2} ({worst:.2})"),
             goal: goal.map(|goal| format!("≥ {goal:.2} of {peer}")).unwrap_or_default(),
             met: goal.map(|goal| middle >= goal),
-            bound: bound.to_owned(),
+            bound: work.bound(),
         }
     };
-    let bound = "processor: decoding, checking, encoding again and deduplication per event; the client shares the cores";
-    report.figures.push(figure("", &duel, "tonic echo", Some(0.4), bound));
-    let bound = "the same; SQLite's own bound is building and binding the rows and writing them twice";
-    report.figures.push(figure(" beside a raw insert", &against_raw, "SQLite insert_many", None, bound));
+    report.figures.push(figure("", &duel, "tonic echo", Some(0.4)));
+    report.figures.push(figure(" beside a raw insert", &against_raw, "SQLite insert_many", None));
     report.note(format!(
         "Events/s run by run: ours {}; echo {}; raw insert {}.",
         numbers(&duel.ours),

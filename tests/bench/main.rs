@@ -6,6 +6,7 @@
 //! counts; warm-up, then interleaved runs, of whose ratios the median and the worst are quoted; latency under an open
 //! load, measured from the moment a call was due; peaks under a closed one; loopback only.
 
+mod bound;
 mod data;
 mod disk;
 mod duel;

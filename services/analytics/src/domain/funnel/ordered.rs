@@ -1,24 +1,43 @@
 //! Chains with anything in between, in one pass.
 
-use super::{Hit, MAX_STEPS, Reach, Rule};
+use super::{Hit, Reach, Rule};
 
 /// For each length, the chain of that length that starts last: only its start decides what the window still admits,
 /// so that no other chain of the length can come further.
 #[derive(Debug)]
 pub(super) struct Chains {
-    /// By length − 1: start and handle of the first hit.
-    starts: Vec<Option<(i64, u64)>>,
-    /// By length − 1, the times of its hits.
-    times: Vec<[i64; MAX_STEPS]>,
+    /// By length − 1.
+    ends: Vec<Option<End>>,
+    /// Hits that once ended a chain; chains share their beginnings.
+    links: Vec<Link>,
+}
+
+/// The last hit of a chain.
+#[derive(Clone, Copy, Debug)]
+struct End {
+    /// When the chain starts.
+    start: i64,
+    /// Its place among the links.
+    link: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Link {
+    time: i64,
+    /// The caller's handle of the hit.
+    at: u64,
+    /// The hit before; means nothing for the first of a chain.
+    before: u32,
 }
 
 impl Chains {
     pub(super) fn new(steps: usize) -> Self {
-        Self { starts: vec![None; steps], times: vec![[0; MAX_STEPS]; steps] }
+        Self { ends: vec![None; steps], links: Vec::new() }
     }
 
     pub(super) fn run(&mut self, rule: &Rule, hits: &[Hit], reach: &mut Reach) {
-        self.starts.fill(None);
+        self.ends.fill(None);
+        self.links.clear();
         for hit in hits {
             // From the last step down, so that one event does not take two steps of one chain.
             let mut steps = hit.steps;
@@ -33,38 +52,37 @@ impl Chains {
                 }
             }
         }
-        if let Some(Some((start, _))) = reach.depth.checked_sub(1).map(|last| self.starts[last]) {
-            reach.latest_start = start;
+        if let Some(Some(end)) = reach.depth.checked_sub(1).map(|last| self.ends[last]) {
+            reach.latest_start = end.start;
         }
     }
 
     /// Makes the chain that ends with `hit` at `step`, if there is one and it starts later than the one known.
     #[inline]
     fn advance(&mut self, rule: &Rule, hit: &Hit, step: usize) -> bool {
-        let start = match step.checked_sub(1) {
-            None => rule.starts(hit).then_some((hit.time, hit.at)),
-            Some(before) => self.starts[before].filter(|(start, _)| rule.in_window(*start, hit.time)),
+        let (start, before) = match step.checked_sub(1).map(|before| self.ends[before]) {
+            None if rule.starts(hit) => (hit.time, 0),
+            Some(Some(before)) if rule.in_window(before.start, hit.time) => (before.start, before.link),
+            _ => return false,
         };
-        let Some(start) = start else { return false };
-        if self.starts[step].is_some_and(|known| known.0 >= start.0) {
+        if self.ends[step].is_some_and(|known| known.start >= start) {
             return false;
         }
-        self.starts[step] = Some(start);
-        if let Some(before) = step.checked_sub(1) {
-            let (done, open) = self.times.split_at_mut(step);
-            open[0][..step].copy_from_slice(&done[before][..step]);
-        }
-        self.times[step][step] = hit.time;
+        self.ends[step] = Some(End { start, link: self.links.len() as u32 });
+        self.links.push(Link { time: hit.time, at: hit.at, before });
         true
     }
 
     fn report(&self, step: usize, reach: &mut Reach) {
-        if let Some((start, first)) = self.starts[step] {
-            reach.depth = step + 1;
-            reach.first = first;
-            reach.latest_start = start;
-            reach.times.clear();
-            reach.times.extend_from_slice(&self.times[step][..=step]);
+        let Some(end) = self.ends[step] else { return };
+        reach.depth = step + 1;
+        reach.latest_start = end.start;
+        reach.times.clear();
+        reach.times.resize(reach.depth, end.start);
+        let mut at = end.link;
+        for time in reach.times.iter_mut().rev() {
+            let link = self.links[at as usize];
+            (*time, reach.first, at) = (link.time, link.at, link.before);
         }
     }
 }

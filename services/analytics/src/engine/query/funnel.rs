@@ -1,14 +1,16 @@
 //! Funnels over all customers: hits are gathered per customer, [`crate::domain::funnel`] says how far each came.
 
-use std::cmp::Ordering;
+mod hits;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use hits::Hits;
 use kernel::{Result, Time};
 
 use super::Filter;
 use super::view::{Groups, Needs, Snapshot, View, is_meant, load};
-use crate::domain::funnel::{Hit, Matcher, Order, Rule, Step, Tally};
+use crate::domain::funnel::{Matcher, Order, Rule, Step, Tally};
 use crate::engine::cache::Cache;
 use crate::engine::walk::{self, Span};
 
@@ -56,6 +58,7 @@ pub(crate) fn run(snapshot: &Snapshot, cache: &Cache, threads: usize, query: &Fu
     };
     let last = query.to.0.saturating_add(query.window);
     let views = load(snapshot, cache, threads, (query.from.0, last), &needs)?;
+    hits::check(&views)?;
     let plan = Plan {
         rule: Rule {
             order: query.order,
@@ -80,7 +83,7 @@ pub(crate) fn run(snapshot: &Snapshot, cache: &Cache, threads: usize, query: &Fu
         plan: &plan,
         views: &views,
         matcher: Matcher::new(plan.rule),
-        hits: Vec::new(),
+        hits: Hits::default(),
         groups: Groups::new(&views),
         tallies: Vec::new(),
     };
@@ -106,74 +109,34 @@ struct Worker<'a> {
     plan: &'a Plan,
     views: &'a [View],
     matcher: Matcher,
-    hits: Vec<Hit>,
+    hits: Hits,
     groups: Groups,
     tallies: Vec<Tally>,
 }
 
 impl Worker<'_> {
     fn customer(&mut self, spans: &[Span]) -> Result<()> {
+        let (plan, views) = (self.plan, self.views);
         self.hits.clear();
         let mut seen = 0;
         for span in spans {
-            seen |= self.gather(*span);
+            seen |= self.hits.gather(plan, &views[span.run], *span);
         }
-        let first = if self.plan.rule.order == Order::Any { u32::MAX } else { 1 };
+        let first = if plan.rule.order == Order::Any { u32::MAX } else { 1 };
         if seen & first == 0 {
             return Ok(());
         }
-        let views = self.views;
-        let compare = |a: &Hit, b: &Hit| {
-            (a.time, a.steps).cmp(&(b.time, b.steps)).then_with(|| key(views, a).cmp(&key(views, b)))
-        };
-        if !self.hits.is_sorted_by(|a, b| compare(a, b) != Ordering::Greater) {
-            self.hits.sort_unstable_by(compare);
-        }
-        let reach = self.matcher.run(&self.hits);
+        let reach = self.matcher.run(self.hits.in_order(views));
         if reach.depth > 0 {
-            let (run, row) = place(reach.first);
+            let (run, row) = hits::place(reach.first);
             let (group, new) = self.groups.of(views, run, row)?;
             if new {
-                self.tallies.push(Tally::new(self.plan.rule.steps));
+                self.tallies.push(Tally::new(plan.rule.steps));
             }
-            self.tallies[group].add(&self.plan.rule, reach, self.plan.now);
+            self.tallies[group].add(&plan.rule, reach, plan.now);
         }
         Ok(())
     }
-
-    /// Adds the hits of a span; says which steps they satisfy.
-    #[inline]
-    fn gather(&mut self, span: Span) -> u32 {
-        let (plan, view) = (self.plan, &self.views[span.run]);
-        let names = &view.hot.names[span.from..span.to];
-        let times = &view.hot.times[span.from..span.to];
-        let mut seen = 0;
-        for (row, (name, time)) in (span.from..).zip(names.iter().zip(times)) {
-            let mut steps = plan.steps_of[*name as usize];
-            if steps == 0 || *time < plan.rule.from || *time > plan.last {
-                continue;
-            }
-            if steps & plan.filtered_steps != 0 {
-                for (bits, step) in view.matches.iter().zip(&plan.filtered) {
-                    steps &= !(u32::from(!bits.contains(row)) << step);
-                }
-            }
-            if steps != 0 && view.received.as_ref().is_none_or(|received| received.0[row] <= plan.as_of) {
-                seen |= steps;
-                self.hits.push(Hit { time: *time, steps, at: (span.run as u64) << 32 | row as u64 });
-            }
-        }
-        seen
-    }
-}
-
-fn place(at: u64) -> (usize, usize) {
-    ((at >> 32) as usize, (at & u64::from(u32::MAX)) as usize)
-}
-
-fn key<'a>(views: &'a [View], hit: &Hit) -> Option<&'a Arc<str>> {
-    let (run, row) = place(hit.at);
-    views[run].key(row)
 }
 
 fn finish(plan: &Plan, grouped: bool, parts: impl Iterator<Item = (Arc<str>, Tally)>) -> Funnel {

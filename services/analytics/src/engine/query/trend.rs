@@ -97,6 +97,7 @@ pub(crate) fn run(
         groups: Groups::new(&views),
         sums: Vec::new(),
         customer: 0,
+        rows: Vec::new(),
     };
     let workers = walk::customers(threads, &hots, &snapshot.people, make, Worker::customer)?;
     let parts = workers.into_iter().map(|worker| (worker.groups.keys, worker.sums)).collect();
@@ -146,6 +147,8 @@ struct Worker<'a> {
     sums: Vec<Sums>,
     /// Number of the present customer, from 1.
     customer: u32,
+    /// Rows of a span that may count, and room.
+    rows: Vec<usize>,
 }
 
 impl Worker<'_> {
@@ -155,18 +158,34 @@ impl Worker<'_> {
         for span in spans {
             let view = &views[span.run];
             let matching = view.matches.first();
-            let names = &view.hot.names[span.from..span.to];
-            let times = &view.hot.times[span.from..span.to];
-            for (row, (name, time)) in (span.from..).zip(names.iter().zip(times)) {
-                if !self.wanted[*name as usize] || matching.is_some_and(|bits| !bits.contains(row)) {
+            for at in 0..self.pick(view, *span) {
+                let row = self.rows[at];
+                if matching.is_some_and(|bits| !bits.contains(row)) {
                     continue;
                 }
-                if let Some(point) = self.plan.grid.find(*time) {
-                    self.take(span.run, row, point, *time)?;
+                let time = view.hot.times[row];
+                if let Some(point) = self.plan.grid.find(time) {
+                    self.take(span.run, row, point, time)?;
                 }
             }
         }
         Ok(())
+    }
+
+    /// Notes the rows with a wanted name and says how many they are: each is written, and kept by counting it, since
+    /// no processor can foresee which.
+    #[inline]
+    fn pick(&mut self, view: &View, span: Span) -> usize {
+        let names = &view.hot.names[span.from..span.to];
+        if self.rows.len() < names.len() {
+            self.rows.resize(names.len(), 0);
+        }
+        let mut count = 0;
+        for (row, name) in (span.from..).zip(names) {
+            self.rows[count] = row;
+            count += usize::from(self.wanted[*name as usize]);
+        }
+        count
     }
 
     #[inline]
