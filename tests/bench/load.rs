@@ -126,6 +126,15 @@ pub(crate) fn due(begin: Instant, rate: f64, n: u64) -> Instant {
     begin + Duration::from_secs_f64(count(n) / rate)
 }
 
+/// Of latencies in µs up to ten minutes; longer ones count as ten minutes. It has its size from the start, for
+/// `saturating_record` never makes room.
+///
+/// # Errors
+/// Never, in fact: the bounds are good.
+pub(crate) fn histogram() -> Result<Histogram<u64>> {
+    Ok(Histogram::new_with_bounds(1, 600_000_000, 3)?)
+}
+
 /// Adds a latency.
 ///
 /// # Errors

@@ -104,7 +104,7 @@ pub(crate) async fn latency() -> Result<Report> {
 impl Seen {
     fn new() -> Result<Self> {
         let window = || -> Result<[Histogram<u64>; 4]> {
-            Ok([Histogram::new(3)?, Histogram::new(3)?, Histogram::new(3)?, Histogram::new(3)?])
+            Ok([load::histogram()?, load::histogram()?, load::histogram()?, load::histogram()?])
         };
         Ok(Self { passed: (0..=WINDOWS).map(|_| window()).collect::<Result<_>>()? })
     }
@@ -122,7 +122,7 @@ impl Seen {
     }
 
     fn all(&self, station: usize) -> Result<Histogram<u64>> {
-        let mut sum = Histogram::new(3)?;
+        let mut sum = load::histogram()?;
         for window in &self.passed[1..] {
             sum.add(&window[station])?;
         }

@@ -81,7 +81,7 @@ pub(crate) async fn live() -> Result<Report> {
     let events = Arc::new(Events::new("fresh", CUSTOMERS));
     usage::reset_peak()?;
     let (cpu, begin) = (usage::cpu_seconds()?, Instant::now() + Duration::from_millis(100));
-    let windows = (0..=WINDOWS).map(|_| Histogram::new(3)).collect::<Result<_, _>>()?;
+    let windows = (0..=WINDOWS).map(|_| load::histogram()).collect::<Result<_>>()?;
     let seen = Arc::new(Mutex::new(Seen { windows, left: 0 }));
     let mut watch = Watch::start(host.running.log.clone(), host.end(Stream::Events), {
         let (events, seen) = (events.clone(), seen.clone());
@@ -143,7 +143,7 @@ pub(crate) async fn live() -> Result<Report> {
 }
 
 fn figures(seen: &Seen, segments: usize, work: &Work) -> Result<Report> {
-    let mut all = Histogram::<u64>::new(3)?;
+    let mut all = load::histogram()?;
     for window in &seen.windows[1..] {
         all.add(window)?;
     }

@@ -107,7 +107,7 @@ pub struct Matcher {
 impl Matcher {
     /// For one funnel.
     pub fn new(rule: Rule) -> Self {
-        Self { rule, ordered: ordered::Chains::new(rule.steps), reach: Reach::default() }
+        Self { rule, ordered: ordered::Chains::new(), reach: Reach::default() }
     }
 
     /// The depth of one customer, given all its hits in the order described above.

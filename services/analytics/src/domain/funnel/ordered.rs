@@ -1,21 +1,21 @@
 //! Chains with anything in between, in one pass.
 
-use super::{Hit, Reach, Rule};
+use super::{Hit, MAX_STEPS, Reach, Rule};
 
 /// For each length, the chain of that length that starts last: only its start decides what the window still admits,
 /// so that no other chain of the length can come further.
 #[derive(Debug)]
 pub(super) struct Chains {
-    /// By length − 1.
-    ends: Vec<Option<End>>,
-    /// Hits that once ended a chain; chains share their beginnings.
+    /// By length. Of length 0: the chain that the present hit may start.
+    ends: [End; MAX_STEPS + 1],
+    /// Hits that may have ended a chain; chains share their beginnings.
     links: Vec<Link>,
 }
 
 /// The last hit of a chain.
 #[derive(Clone, Copy, Debug)]
 struct End {
-    /// When the chain starts.
+    /// When the chain starts; `i64::MIN` where there is none.
     start: i64,
     /// Its place among the links.
     link: u32,
@@ -30,55 +30,54 @@ struct Link {
     before: u32,
 }
 
+const NONE: End = End { start: i64::MIN, link: 0 };
+
 impl Chains {
-    pub(super) fn new(steps: usize) -> Self {
-        Self { ends: vec![None; steps], links: Vec::new() }
+    pub(super) fn new() -> Self {
+        Self { ends: [NONE; MAX_STEPS + 1], links: Vec::new() }
     }
 
     pub(super) fn run(&mut self, rule: &Rule, hits: &[Hit], reach: &mut Reach) {
-        self.ends.fill(None);
+        self.ends[..=rule.steps].fill(NONE);
         self.links.clear();
         for hit in hits {
+            self.ends[0].start = if rule.starts(hit) { hit.time } else { i64::MIN };
             // From the last step down, so that one event does not take two steps of one chain.
             let mut steps = hit.steps;
             while steps != 0 {
                 let step = steps.ilog2() as usize;
                 steps &= !(1 << step);
-                if self.advance(rule, hit, step) && step + 1 > reach.depth {
-                    self.report(step, reach);
+                if self.advance(rule, hit, step) & (step + 1 > reach.depth) {
+                    self.report(step + 1, reach);
                     if reach.depth == rule.steps {
                         return;
                     }
                 }
             }
         }
-        if let Some(Some(end)) = reach.depth.checked_sub(1).map(|last| self.ends[last]) {
-            reach.latest_start = end.start;
+        if reach.depth > 0 {
+            reach.latest_start = self.ends[reach.depth].start;
         }
     }
 
-    /// Makes the chain that ends with `hit` at `step`, if there is one and it starts later than the one known.
+    /// Makes the chain that ends with `hit` at `step`, if there is one and it starts later than the one known; without
+    /// a branch, for no processor could foresee it.
     #[inline]
     fn advance(&mut self, rule: &Rule, hit: &Hit, step: usize) -> bool {
-        let (start, before) = match step.checked_sub(1).map(|before| self.ends[before]) {
-            None if rule.starts(hit) => (hit.time, 0),
-            Some(Some(before)) if rule.in_window(before.start, hit.time) => (before.start, before.link),
-            _ => return false,
-        };
-        if self.ends[step].is_some_and(|known| known.start >= start) {
-            return false;
-        }
-        self.ends[step] = Some(End { start, link: self.links.len() as u32 });
-        self.links.push(Link { time: hit.time, at: hit.at, before });
-        true
+        let (before, known) = (self.ends[step], self.ends[step + 1]);
+        let advances = (before.start > known.start) & rule.in_window(before.start, hit.time);
+        let end = End { start: before.start, link: self.links.len() as u32 };
+        self.links.push(Link { time: hit.time, at: hit.at, before: before.link });
+        self.ends[step + 1] = if advances { end } else { known };
+        advances
     }
 
-    fn report(&self, step: usize, reach: &mut Reach) {
-        let Some(end) = self.ends[step] else { return };
-        reach.depth = step + 1;
+    fn report(&self, length: usize, reach: &mut Reach) {
+        let end = self.ends[length];
+        reach.depth = length;
         reach.latest_start = end.start;
         reach.times.clear();
-        reach.times.resize(reach.depth, end.start);
+        reach.times.resize(length, end.start);
         let mut at = end.link;
         for time in reach.times.iter_mut().rev() {
             let link = self.links[at as usize];

@@ -58,7 +58,6 @@ pub(crate) fn run(snapshot: &Snapshot, cache: &Cache, threads: usize, query: &Fu
     };
     let last = query.to.0.saturating_add(query.window);
     let views = load(snapshot, cache, threads, (query.from.0, last), &needs)?;
-    hits::check(&views)?;
     let plan = Plan {
         rule: Rule {
             order: query.order,
@@ -126,7 +125,7 @@ impl Worker<'_> {
         if seen & first == 0 {
             return Ok(());
         }
-        let reach = self.matcher.run(self.hits.in_order(views));
+        let reach = self.matcher.run(self.hits.in_order(plan, views));
         if reach.depth > 0 {
             let (run, row) = hits::place(reach.first);
             let (group, new) = self.groups.of(views, run, row)?;
