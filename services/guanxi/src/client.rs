@@ -10,6 +10,7 @@ use wire::analytics::analytics_service_client::AnalyticsServiceClient;
 use wire::ingest::ingest_service_client::IngestServiceClient;
 use wire::journey::journey_service_client::JourneyServiceClient;
 use wire::messaging::messaging_service_client::MessagingServiceClient;
+use wire::profile::profile_service_client::ProfileServiceClient;
 use wire::profile::tag_service_client::TagServiceClient;
 use wire::segmentation::segmentation_service_client::SegmentationServiceClient;
 
@@ -66,6 +67,7 @@ macro_rules! clients {
 
 clients! {
     ingest: IngestServiceClient,
+    profile: ProfileServiceClient,
     tag: TagServiceClient,
     segmentation: SegmentationServiceClient,
     journey: JourneyServiceClient,

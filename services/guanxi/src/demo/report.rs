@@ -9,10 +9,8 @@ use kernel::{Result, Time};
 use wire::analytics::{FunnelStep, Measure, QueryFunnelRequest, QueryTrendRequest};
 use wire::journey::{GetJourneyStatsRequest, ListJourneysRequest};
 use wire::messaging::{ListMessagesRequest, MessageState};
-use wire::profile::ListTagsRequest;
-use wire::segmentation::{
-    EstimateSegmentRequest, GetTierDistributionRequest, ListSegmentsRequest, ListTierSetsRequest,
-};
+use wire::profile::{ListProfilesRequest, ListTagsRequest};
+use wire::segmentation::{GetTierDistributionRequest, ListSegmentsRequest, ListTierSetsRequest};
 
 use crate::client::Clients;
 use crate::ui;
@@ -28,15 +26,38 @@ const WINDOW: Duration = Duration::from_secs(7 * 86_400);
 /// When a service does not answer.
 pub(super) async fn print(clients: &Clients, now: Time) -> Result<()> {
     ui::say("");
-    let everybody = EstimateSegmentRequest { condition: "true".to_owned() };
-    let customers = call(clients.segmentation().estimate_segment(everybody)).await?.total;
-    ui::say(format!("{customers} customers resolved"));
+    resolved(clients).await?;
     events(clients, now).await?;
     people(clients).await?;
     tiers(clients).await?;
     journeys(clients).await?;
     messages(clients).await?;
     funnel(clients, now).await
+}
+
+/// Who was recognised by what.
+async fn resolved(clients: &Clients) -> Result<()> {
+    let (mut customers, mut page_token) = (0, String::new());
+    let mut namespaces: BTreeMap<String, usize> = BTreeMap::new();
+    loop {
+        let request = ListProfilesRequest { page_size: 1_000, page_token, ..ListProfilesRequest::default() };
+        let page = call(clients.profile().list_profiles(request)).await?;
+        customers += page.profiles.len();
+        for identifier in page.profiles.into_iter().flat_map(|profile| profile.identifiers) {
+            *namespaces.entry(identifier.namespace).or_default() += 1;
+        }
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+    }
+    let identifiers: usize = namespaces.values().sum();
+    let by_namespace: Vec<_> = namespaces.iter().map(|(name, count)| format!("{name} {count}")).collect();
+    ui::say(format!(
+        "{customers} customers resolved from {identifiers} identifiers: {}",
+        by_namespace.join(", ")
+    ));
+    Ok(())
 }
 
 fn table(header: &[&str]) -> Table {
