@@ -53,3 +53,6 @@ methods! {
     get_run(GetRunRequest) -> GetRunResponse = do_get_run;
     cancel_run(CancelRunRequest) -> CancelRunResponse = do_cancel_run;
 }
+
+#[cfg(test)]
+mod tests;

@@ -32,13 +32,7 @@ impl Service for Journey {
     }
 
     async fn start(config: Config, cx: Context) -> Result<Parts> {
-        let shared = Arc::new(Shared {
-            knobs: config.knobs()?,
-            registry: registry::Registry::default(),
-            runs: Alarm::default(),
-            dates: Alarm::default(),
-            cx: cx.clone(),
-        });
+        let shared = Arc::new(Shared::new(&config, cx.clone())?);
         cx.consume(Stream::Events, Arc::new(events::Events::new(shared.clone())), shared.knobs.event_batch);
         jobs::start(&shared);
         let server = JourneyServiceServer::new(api::Api { shared })
@@ -61,4 +55,18 @@ pub(crate) struct Shared {
     pub(crate) runs: Alarm,
     /// Wakes the planner of dates.
     pub(crate) dates: Alarm,
+}
+
+impl Shared {
+    /// # Errors
+    /// What is wrong with the configuration.
+    fn new(config: &Config, cx: Context) -> Result<Self> {
+        Ok(Self {
+            knobs: config.knobs()?,
+            registry: registry::Registry::default(),
+            runs: Alarm::default(),
+            dates: Alarm::default(),
+            cx,
+        })
+    }
 }

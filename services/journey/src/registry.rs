@@ -10,7 +10,8 @@ use crate::domain::Definition;
 use crate::domain::entry::Trigger;
 use crate::store::journeys;
 
-/// Keeps them. Whoever changes a journey calls [`Registry::clear`] after committing.
+/// Keeps them. Whoever changes a journey has [`Registry::clear`] called right after the commit, by
+/// [`store::Unit::afterwards`].
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
     kept: Mutex<Kept>,

@@ -11,7 +11,7 @@ use std::sync::{Arc, Weak};
 use chassis::Context;
 use chassis::rpc::{self, Rpc};
 use kernel::{Clock, Ids, Workspace};
-use store::Database;
+use store::{Database, Unit};
 use tonic::{Request, Response, Status};
 use wire::messaging::messaging_service_server::MessagingService;
 use wire::messaging::*;
@@ -38,11 +38,16 @@ impl Api {
         Self { db, clock, ids, rpc, dispatcher: Arc::downgrade(dispatcher), around }
     }
 
-    /// There may be something to do on a channel. While the process stops nobody hears; it is kept for the next one.
-    fn ring(&self, workspace: &Workspace, channel: &str) {
-        if let Some(dispatcher) = self.dispatcher.upgrade() {
-            dispatcher.ring(workspace, channel);
-        }
+    /// There may be something to do on a channel once `unit` is committed. While the process stops nobody hears; it is
+    /// kept for the next one.
+    fn ring_after(&self, unit: &mut Unit, workspace: &Workspace, channel: &str) {
+        let (dispatcher, workspace, channel) =
+            (self.dispatcher.clone(), workspace.clone(), channel.to_owned());
+        unit.afterwards(move || {
+            if let Some(dispatcher) = dispatcher.upgrade() {
+                dispatcher.ring(&workspace, &channel);
+            }
+        });
     }
 }
 

@@ -18,7 +18,7 @@ impl Api {
         to: &str,
         pace: Pace,
     ) -> Result<proto::Journey> {
-        let unit = self.shared.cx.db.begin().await?;
+        let mut unit = self.shared.cx.db.begin().await?;
         let mut row = journeys::find(unit.db(), &caller.workspace, key).await?;
         if row.state == to {
             return journeys::shown(row);
@@ -32,10 +32,13 @@ impl Api {
         row.updated_at = self.shared.cx.clock.now().0;
         journeys::update(unit.db(), row.clone()).await?;
         runs::pace(unit.db(), &caller.workspace, key, pace).await?;
+        let shared = self.shared.clone();
+        unit.afterwards(move || {
+            shared.registry.clear();
+            shared.runs.ring();
+            shared.dates.ring();
+        });
         unit.commit().await?;
-        self.shared.registry.clear();
-        self.shared.runs.ring();
-        self.shared.dates.ring();
         journeys::shown(row)
     }
 

@@ -98,7 +98,7 @@ impl Api {
         message: proto::DeleteJourneyRequest,
     ) -> Result<proto::DeleteJourneyResponse> {
         let (workspace, key) = (&caller.workspace, message.key.as_str());
-        let unit = self.shared.cx.db.begin().await?;
+        let mut unit = self.shared.cx.db.begin().await?;
         journeys::find(unit.db(), workspace, key).await?;
         if runs::any_live(unit.db(), workspace, key).await? {
             let message = format!("runs are under way in journey `{key}`; archive it first");
@@ -108,8 +108,9 @@ impl Api {
         runs::delete(unit.db(), workspace, key).await?;
         tallies::delete(unit.db(), workspace, key).await?;
         dates::delete(unit.db(), workspace, key).await?;
+        let shared = self.shared.clone();
+        unit.afterwards(move || shared.registry.clear());
         unit.commit().await?;
-        self.shared.registry.clear();
         Ok(proto::DeleteJourneyResponse {})
     }
 }

@@ -47,7 +47,7 @@ impl Api {
         let draft = journeys::find(self.shared.cx.db.read(), workspace, key).await?.draft;
         let given = journeys::decode(&draft)?;
         let definition = self.check(&caller, &given).await?.map_err(Problems::into_error)?;
-        let unit = self.shared.cx.db.begin().await?;
+        let mut unit = self.shared.cx.db.begin().await?;
         let mut row = journeys::find(unit.db(), workspace, key).await?;
         if row.draft != draft {
             let message = format!("the draft of journey `{key}` has changed meanwhile; publish again");
@@ -72,9 +72,12 @@ impl Api {
         }
         row.updated_at = self.shared.cx.clock.now().0;
         journeys::update(unit.db(), row.clone()).await?;
+        let shared = self.shared.clone();
+        unit.afterwards(move || {
+            shared.registry.clear();
+            shared.dates.ring();
+        });
         unit.commit().await?;
-        self.shared.registry.clear();
-        self.shared.dates.ring();
         Ok(proto::PublishJourneyResponse { journey: Some(journeys::shown(row)?) })
     }
 }

@@ -33,10 +33,10 @@ impl Api {
         };
         channel.set(given.settings.map(values::from_struct).unwrap_or_default());
         channel.validate()?;
-        let unit = self.db.begin().await?;
+        let mut unit = self.db.begin().await?;
         keyed::insert(unit.db(), &caller.workspace, &channel).await?;
+        self.ring_after(&mut unit, &caller.workspace, &channel.key);
         unit.commit().await?;
-        self.ring(&caller.workspace, &channel.key);
         Ok(pb::CreateChannelResponse { channel: Some(convert::channel(channel)) })
     }
 
@@ -69,7 +69,7 @@ impl Api {
         request: pb::UpdateChannelRequest,
     ) -> Result<pb::UpdateChannelResponse> {
         let given = request.channel.ok_or_else(|| Error::invalid("channel", "is required"))?;
-        let unit = self.db.begin().await?;
+        let mut unit = self.db.begin().await?;
         let mut channel: Channel = keyed::get(unit.db(), &caller.workspace, &given.key).await?;
         if convert::kind(given.kind)?.is_some_and(|kind| kind != channel.kind) {
             return Err(Error::invalid(
@@ -83,8 +83,8 @@ impl Api {
         channel.set(given.settings.map(values::from_struct).unwrap_or_default());
         channel.validate()?;
         keyed::update(unit.db(), &caller.workspace, &channel).await?;
+        self.ring_after(&mut unit, &caller.workspace, &channel.key);
         unit.commit().await?;
-        self.ring(&caller.workspace, &channel.key);
         Ok(pb::UpdateChannelResponse { channel: Some(convert::channel(channel)) })
     }
 
@@ -94,10 +94,10 @@ impl Api {
         caller: Caller,
         request: pb::DeleteChannelRequest,
     ) -> Result<pb::DeleteChannelResponse> {
-        let unit = self.db.begin().await?;
+        let mut unit = self.db.begin().await?;
         keyed::delete::<Channel>(unit.db(), &caller.workspace, &request.key).await?;
+        self.ring_after(&mut unit, &caller.workspace, &request.key);
         unit.commit().await?;
-        self.ring(&caller.workspace, &request.key);
         Ok(pb::DeleteChannelResponse {})
     }
 

@@ -57,10 +57,11 @@ pub(super) async fn add_tags(
         }
     }
     sheet.save(&mut unit, &shared.ids).await?;
-    unit.commit_and_publish().await?;
     if expiring {
-        shared.expiry.ring();
+        let expiry = shared.expiry.clone();
+        unit.afterwards(move || expiry.ring());
     }
+    unit.commit_and_publish().await?;
     Ok(AddTagsResponse { added })
 }
 

@@ -74,16 +74,17 @@ pub(super) async fn update_tag(
         }
         return Err(error);
     }
-    if new.sweeping {
-        shared.sweep.ring();
-    }
     Ok(UpdateTagResponse { tag: Some(tag::shown(shared, caller, new).await?) })
 }
 
 async fn replace(shared: &Shared, caller: &Caller, new: &Model) -> Result<()> {
-    let unit = shared.db.begin().await?;
+    let mut unit = shared.db.begin().await?;
     tag::live(unit.db(), caller, &new.key).await?;
     tags::save(unit.db(), new.clone()).await?;
+    if new.sweeping {
+        let sweep = shared.sweep.clone();
+        unit.afterwards(move || sweep.ring());
+    }
     unit.commit().await
 }
 
@@ -107,9 +108,8 @@ pub(super) async fn delete_tag(
         segments::delete(shared, caller, &old).await?;
     }
     let deleted = Model { state: DELETED.to_owned(), sweeping: true, ..old };
-    replace(shared, caller, &deleted).await?;
     // The job goes on if this call is cut off.
-    shared.sweep.ring();
+    replace(shared, caller, &deleted).await?;
     sweep::all(shared, &deleted).await?;
     Ok(DeleteTagResponse {})
 }

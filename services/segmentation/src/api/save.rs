@@ -11,7 +11,7 @@ use crate::work::Work;
 impl Api {
     /// Saves a new definition; it is built in the background.
     pub(super) async fn create(&self, workspace: &Workspace, draft: &Draft) -> Result<Definition> {
-        let unit = self.engine()?.cx.db.begin().await?;
+        let mut unit = self.engine()?.cx.db.begin().await?;
         let mut work = Work::open(&*self.engine()?, unit.db(), workspace).await?;
         if work.catalogue.find(draft.kind.space(), &draft.key).is_some() {
             return Err(Error::already_exists(what(draft.kind.space()), &draft.key));
@@ -30,15 +30,15 @@ impl Api {
         definitions::save(unit.db(), workspace, &definition).await?;
         definitions::settle(unit.db(), workspace, (&self.engine()?.cx.ids, work.next_id), &work.catalogue)
             .await?;
-        self.engine()?.alarms.build.ring();
+        let build = self.engine()?.alarms.build.clone();
+        unit.afterwards(move || build.ring());
         unit.commit().await?;
-        self.engine()?.alarms.build.ring();
         Ok(definition)
     }
 
     /// Saves a definition anew. Changed conditions are built in the background; until then the former ones hold.
     pub(super) async fn update(&self, workspace: &Workspace, draft: &Draft) -> Result<Definition> {
-        let unit = self.engine()?.cx.db.begin().await?;
+        let mut unit = self.engine()?.cx.db.begin().await?;
         let mut work = Work::open(&*self.engine()?, unit.db(), workspace).await?;
         let catalogue = work.catalogue.clone();
         let before = find(&catalogue, draft.kind.space(), &draft.key)?;
@@ -58,14 +58,15 @@ impl Api {
         }
         definitions::save(unit.db(), workspace, &after).await?;
         definitions::settle(unit.db(), workspace, (&self.engine()?.cx.ids, work.next_id), &catalogue).await?;
+        let build = self.engine()?.alarms.build.clone();
+        unit.afterwards(move || build.ring());
         unit.commit().await?;
-        self.engine()?.alarms.build.ring();
         Ok(after)
     }
 
     /// Deletes a definition that no other names.
     pub(super) async fn delete(&self, workspace: &Workspace, space: &str, key: &str) -> Result<()> {
-        let unit = self.engine()?.cx.db.begin().await?;
+        let mut unit = self.engine()?.cx.db.begin().await?;
         let work = Work::open(&*self.engine()?, unit.db(), workspace).await?;
         let given = find(&work.catalogue, space, key)?;
         let dependents = if given.is_told() { work.catalogue.naming(key) } else { Vec::new() };
@@ -81,8 +82,9 @@ impl Api {
         }
         definitions::settle(unit.db(), workspace, (&self.engine()?.cx.ids, work.next_id), &work.catalogue)
             .await?;
+        let removal = self.engine()?.alarms.removal.clone();
+        unit.afterwards(move || removal.ring());
         unit.commit().await?;
-        self.engine()?.alarms.removal.ring();
         Ok(())
     }
 }

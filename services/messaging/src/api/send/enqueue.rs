@@ -92,11 +92,6 @@ impl Api {
             }
             match self.insert(caller, &candidates).await {
                 Ok(()) => {
-                    let first: BTreeSet<&str> =
-                        candidates.values().map(|(message, _)| message.progress.channel.as_str()).collect();
-                    for channel in first {
-                        self.ring(&caller.workspace, channel);
-                    }
                     kept.extend(candidates.into_iter().map(|(key, (message, _))| (key, message)));
                     return Ok(kept);
                 }
@@ -119,6 +114,11 @@ impl Api {
         messages::insert(unit.db(), &messages).await?;
         for (_, fact) in all {
             unit.publish(&caller.workspace, fact);
+        }
+        let first: BTreeSet<&str> =
+            messages.iter().map(|message| message.progress.channel.as_str()).collect();
+        for channel in first {
+            self.ring_after(&mut unit, &caller.workspace, channel);
         }
         unit.commit().await
     }
