@@ -30,6 +30,10 @@ use std::io::Write as _;
 
 use anyhow::{Result, bail};
 
+/// As in the product.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Without a name: all, into `RESULTS.md`. With one: that one. With a name and a file: its report into the file.
 #[tokio::main]
 async fn main() -> Result<()> {

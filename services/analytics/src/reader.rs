@@ -158,9 +158,9 @@ impl Reader {
             if !position.pass(entry) {
                 continue;
             }
-            match events::decode(partition, entry) {
+            match Delivery::read(partition, entry) {
                 Ok(delivery) => {
-                    if let Err(error) = events::take(&self.engine, &delivery, entry.record.payload.clone()) {
+                    if let Err(error) = events::take(&self.engine, &delivery) {
                         refused.push((delivery, error));
                     }
                 }

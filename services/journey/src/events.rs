@@ -17,6 +17,11 @@ use crate::Shared;
 use crate::jobs::dates;
 use crate::registry::Index;
 
+/// Runs and dates follow records to their new customers.
+const MOVES: [&str; 2] = ["customer.merged", "customer.split"];
+/// Dates that start runs may have changed.
+const UPDATED: &str = "profile.updated";
+
 /// Applies events.
 pub(crate) struct Events {
     shared: Arc<Shared>,
@@ -35,13 +40,13 @@ impl Events {
         let mut pending = Vec::new();
         for event in events {
             match event.name.as_str() {
-                "customer.merged" | "customer.split" => {
+                name if MOVES.contains(&name) => {
                     // What came before it belongs to whom it belonged then.
                     self.flush(unit, workspace, &index, &mut pending).await?;
                     replanned.extend(customer_moved::apply(unit, workspace, event).await?);
                     self.changed.store(true, Ordering::SeqCst);
                 }
-                "profile.updated" if !index.attributes.is_empty() => {
+                UPDATED if !index.attributes.is_empty() => {
                     replanned.extend(profile_updated::apply(unit, workspace, &index, event).await?);
                 }
                 _ => {}
@@ -74,6 +79,17 @@ impl Events {
 }
 
 impl Handler for Events {
+    /// What comes before a journey is published need not be known to it.
+    fn wants(&self, workspace: &Workspace, name: &str) -> bool {
+        let index = self.shared.registry.known(workspace);
+        index.is_none_or(|index| {
+            MOVES.contains(&name)
+                || (name == UPDATED && !index.attributes.is_empty())
+                || index.triggers(name)
+                || index.waited.contains(name)
+        })
+    }
+
     async fn apply(&self, unit: &mut Unit, batch: &[Delivery]) -> Result<()> {
         let mut rest = batch;
         // Neighbours of one workspace together, in order.

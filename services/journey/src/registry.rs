@@ -129,6 +129,11 @@ impl Registry {
         Ok(index)
     }
 
+    /// The journeys of a workspace if they are in memory.
+    pub(crate) fn known(&self, workspace: &Workspace) -> Option<Arc<Index>> {
+        self.lock().indexes.get(workspace).cloned()
+    }
+
     /// Forgets everything.
     pub(crate) fn clear(&self) {
         let mut kept = self.lock();

@@ -4,7 +4,7 @@ mod reply_window;
 
 use std::sync::Arc;
 
-use kernel::Result;
+use kernel::{Result, Workspace};
 use store::{Delivery, Handler, Unit};
 
 /// Applies events.
@@ -19,6 +19,10 @@ impl Events {
 }
 
 impl Handler for Events {
+    fn wants(&self, _workspace: &Workspace, name: &str) -> bool {
+        reply_window::concerns(name)
+    }
+
     async fn apply(&self, unit: &mut Unit, batch: &[Delivery]) -> Result<()> {
         reply_window::apply(unit, batch).await
     }

@@ -11,7 +11,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ::store::{Delivery, Handler, Unit};
 use chassis::fact;
 use kernel::{CustomerId, RecordId, Result, Time, Workspace};
-use prost::Message as _;
 use uuid::Uuid;
 
 use crate::Shared;
@@ -151,6 +150,6 @@ fn row(workspace: &Workspace, seen: &Seen<'_>) -> timeline_row::Model {
         time: seen.time.0,
         arrival: (partition << 48) | position,
         name: seen.delivery.event.name.clone(),
-        event: seen.delivery.event.encode_to_vec(),
+        event: seen.delivery.payload.to_vec(),
     }
 }

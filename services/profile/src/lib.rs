@@ -76,7 +76,7 @@ impl Service for Profile {
             );
         });
         let events = Arc::new(events::Events::new(shared.clone()));
-        cx.consume(Stream::Events, events, config.batch.clamp(1, crate::store::CHUNK));
+        cx.consume(Stream::Events, events, config.batch.max(1));
         jobs::start(&cx, &shared);
         let profiles = ProfileServiceServer::new(api::Api::new(shared.clone()));
         let tags = TagServiceServer::new(api::Api::new(shared));

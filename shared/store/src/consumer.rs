@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bus::{Entry, Log, Stream};
+use bytes::Bytes;
 use futures::future::select_all;
 use kernel::{Activity, Error, Result, Workspace};
 use prost::Message as _;
@@ -24,10 +25,24 @@ pub struct Delivery {
     pub workspace: Workspace,
     /// The event.
     pub event: Event,
+    /// The same, encoded, as it stands on the log.
+    pub payload: Bytes,
     /// The partition it stands in.
     pub partition: u32,
     /// Where it stands.
     pub position: u64,
+}
+
+impl Delivery {
+    /// Reads what stands on the log.
+    ///
+    /// # Errors
+    /// [`kernel::Kind::Invalid`] for an entry that is no event.
+    pub fn read(partition: u32, entry: &Entry) -> Result<Self> {
+        let (workspace, payload) = (entry.record.workspace.clone(), entry.record.payload.clone());
+        let event = Event::decode(payload.clone()).map_err(unreadable)?;
+        Ok(Self { workspace, event, payload, partition, position: entry.position })
+    }
 }
 
 /// What a service does with events.
@@ -40,6 +55,11 @@ pub trait Handler: Send + Sync + 'static {
     /// # Errors
     /// Whatever went wrong; the unit is rolled back.
     fn apply(&self, unit: &mut Unit, batch: &[Delivery]) -> impl Future<Output = Result<()>> + Send;
+
+    /// Whether events of this name matter here; others are passed by without being decoded.
+    fn wants(&self, _workspace: &Workspace, _name: &str) -> bool {
+        true
+    }
 
     /// After each commit: wake jobs, publish to watchers.
     fn committed(&self) {}
@@ -194,7 +214,13 @@ impl<H: Handler> Consumer<H> {
     }
 
     async fn apply(&self, partition: u32, entries: &[&Entry], next: &Position) -> Result<()> {
-        let batch = entries.iter().map(|entry| deliver(partition, entry)).collect::<Result<Vec<_>>>()?;
+        let mut batch = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let name = name_of(&entry.record.payload)?;
+            if self.handler.wants(&entry.record.workspace, &name) {
+                batch.push(Delivery::read(partition, entry)?);
+            }
+        }
         let mut unit = self.db.begin().await?;
         let applied = if batch.is_empty() { Ok(()) } else { self.handler.apply(&mut unit, &batch).await };
         let done = match applied {
@@ -240,9 +266,16 @@ impl<H: Handler> Consumer<H> {
     }
 }
 
-fn deliver(partition: u32, entry: &Entry) -> Result<Delivery> {
-    let event = Event::decode(entry.record.payload.clone()).map_err(|cause| {
-        Error::new(kernel::Kind::Invalid, "UNREADABLE_EVENT", "the payload is not an event").caused_by(cause)
-    })?;
-    Ok(Delivery { workspace: entry.record.workspace.clone(), event, partition, position: entry.position })
+/// An event's name alone: much cheaper than all of it.
+fn name_of(payload: &Bytes) -> Result<String> {
+    #[derive(Clone, PartialEq, Eq, prost::Message)]
+    struct Named {
+        #[prost(string, tag = "2")]
+        name: String,
+    }
+    Ok(Named::decode(payload.clone()).map_err(unreadable)?.name)
+}
+
+fn unreadable(cause: prost::DecodeError) -> Error {
+    Error::new(kernel::Kind::Invalid, "UNREADABLE_EVENT", "the payload is not an event").caused_by(cause)
 }

@@ -16,12 +16,20 @@ const OPENID: &str = "wechat.openid:";
 /// How events from an Official Account name their channel.
 const CHANNEL: &str = "wechat_oa";
 
+/// Closes all windows.
+const UNSUBSCRIBED: &str = "wechat.unsubscribed";
+
 /// What happened to one user of one account.
 struct Happened<'a> {
     openid: &'a str,
     /// `None`: stopped following.
     trigger: Option<Trigger>,
     at: Time,
+}
+
+/// Whether events of this name open or close windows.
+pub(super) fn concerns(name: &str) -> bool {
+    name == UNSUBSCRIBED || Trigger::of_event(name).is_some()
 }
 
 /// Applies a batch; each account is read and written once.
@@ -31,7 +39,7 @@ pub(super) async fn apply(unit: &mut Unit, batch: &[Delivery]) -> Result<()> {
         let event = &delivery.event;
         let trigger = match Trigger::of_event(&event.name) {
             Some(trigger) => Some(trigger),
-            None if event.name == "wechat.unsubscribed" => None,
+            None if event.name == UNSUBSCRIBED => None,
             None => continue,
         };
         // A reply by mail or on a web page opens nothing.

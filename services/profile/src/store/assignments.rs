@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use kernel::{Result, Time, Workspace};
-use sea_orm::sea_query::{Expr, OnConflict, Query};
+use sea_orm::sea_query::{Expr, Query};
 use sea_orm::{ColumnTrait as _, ConnectionTrait, EntityTrait as _, ExprTrait as _, Order};
 use sea_orm::{IntoActiveModel, QueryFilter as _, QueryOrder as _, QuerySelect as _};
 use store::StoreResult as _;
+use store::bulk::{self, Clash};
 use uuid::Uuid;
 
 use super::CHUNK;
@@ -65,20 +66,7 @@ pub(crate) async fn next_expiry(db: &impl ConnectionTrait) -> Result<Option<Time
 
 /// Writes assignments, new or not.
 pub(crate) async fn save(db: &impl ConnectionTrait, rows: Vec<Model>) -> Result<()> {
-    let replace = OnConflict::columns([Column::Workspace, Column::RecordId, Column::Tag])
-        .update_columns([
-            Column::Source,
-            Column::AssignedAt,
-            Column::ExpiresAt,
-            Column::Reason,
-            Column::Cause,
-        ])
-        .to_owned();
-    for chunk in rows.chunks(CHUNK) {
-        let insert = Entity::insert_many(chunk.iter().cloned().map(IntoActiveModel::into_active_model));
-        insert.on_conflict(replace.clone()).exec_without_returning(db).await.db()?;
-    }
-    Ok(())
+    bulk::insert(db, rows.into_iter().map(IntoActiveModel::into_active_model), Clash::ReplaceAll).await
 }
 
 /// Removes assignments.

@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, HashMap};
 
 use kernel::{Result, Workspace};
-use sea_orm::sea_query::{Expr, OnConflict};
+use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _, ExprTrait as _, Order};
 use sea_orm::{IntoActiveModel, QueryFilter as _, QueryOrder as _, QuerySelect as _};
 use store::StoreResult as _;
+use store::bulk::{self, Clash};
 use uuid::Uuid;
 
 use super::CHUNK;
-use super::row::record::{ActiveModel, Column, Entity, Model};
+use super::row::record::{Column, Entity, Model};
 
 /// What rows are read for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,36 +115,18 @@ pub(crate) async fn keys_after(
 
 /// Writes whole rows, new or not.
 pub(crate) async fn save(db: &impl ConnectionTrait, rows: Vec<Model>) -> Result<()> {
-    let columns = [
-        Column::CustomerId,
-        Column::OwnedSince,
-        Column::Attributes,
-        Column::FirstSeen,
-        Column::LastSeen,
-        Column::Version,
-    ];
-    upsert(db, rows, columns).await
+    write(db, rows, Clash::ReplaceAll).await
 }
 
 /// Writes when rows that exist were seen; nothing else of them.
 pub(crate) async fn save_seen(db: &impl ConnectionTrait, rows: Vec<Model>) -> Result<()> {
-    upsert(db, rows, [Column::FirstSeen, Column::LastSeen]).await
+    write(db, rows, Clash::Replace(&[Column::FirstSeen, Column::LastSeen])).await
 }
 
-async fn upsert(
-    db: &impl ConnectionTrait,
-    rows: Vec<Model>,
-    columns: impl IntoIterator<Item = Column>,
-) -> Result<()> {
-    let replace =
-        OnConflict::columns([Column::Workspace, Column::RecordId]).update_columns(columns).to_owned();
-    let mut rows = rows.into_iter().peekable();
-    while rows.peek().is_some() {
-        let chunk: Vec<ActiveModel> =
-            rows.by_ref().take(CHUNK).map(IntoActiveModel::into_active_model).collect();
-        Entity::insert_many(chunk).on_conflict(replace.clone()).exec_without_returning(db).await.db()?;
-    }
-    Ok(())
+async fn write(db: &impl ConnectionTrait, mut rows: Vec<Model>, clash: Clash<'_, Column>) -> Result<()> {
+    // In the order of the key: neighbours share pages.
+    rows.sort_unstable_by_key(|row| row.record_id);
+    bulk::insert(db, rows.into_iter().map(IntoActiveModel::into_active_model), clash).await
 }
 
 /// Notes visible changes: one for each mention of a record.

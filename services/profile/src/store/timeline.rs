@@ -1,10 +1,10 @@
 //! What happened to records, append-only.
 
 use kernel::{Result, Time, Workspace};
-use sea_orm::sea_query::OnConflict;
 use sea_orm::{ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _, Order};
 use sea_orm::{IntoActiveModel, QueryFilter as _, QueryOrder as _, QuerySelect as _};
 use store::StoreResult as _;
+use store::bulk::{self, Clash};
 use uuid::Uuid;
 
 use super::CHUNK;
@@ -12,14 +12,7 @@ use super::row::timeline::{Column, Entity, Model};
 
 /// Adds rows; those that are there already stay.
 pub(crate) async fn append(db: &impl ConnectionTrait, rows: Vec<Model>) -> Result<()> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let key = [Column::Workspace, Column::RecordId, Column::Time, Column::Arrival];
-    let keep = OnConflict::columns(key).do_nothing().to_owned();
-    let rows = rows.into_iter().map(IntoActiveModel::into_active_model);
-    Entity::insert_many(rows).on_conflict(keep).exec_without_returning(db).await.db()?;
-    Ok(())
+    bulk::insert(db, rows.into_iter().map(IntoActiveModel::into_active_model), Clash::Keep).await
 }
 
 /// What to show of a timeline.

@@ -140,7 +140,7 @@ pub(crate) async fn save_aside<'a>(
         past: Set(aside.past.encode()),
         fresh: Set(aside.fresh.encode()),
     };
-    put(db, rows.map(row).collect()).await
+    put(db, rows.map(row)).await
 }
 
 fn read(row: &history::Model) -> Result<Aside> {

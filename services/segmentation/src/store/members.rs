@@ -32,7 +32,7 @@ pub(crate) async fn save(
             since: Set(since.as_ref()?.0),
         })
     };
-    put(db, changes.iter().filter_map(row).collect()).await?;
+    put(db, changes.iter().filter_map(row)).await?;
     let out: Vec<(u32, Uuid)> =
         changes.iter().filter(|(_, since)| since.is_none()).map(|(key, _)| *key).collect();
     for chunk in out.chunks(ROWS) {
@@ -141,7 +141,7 @@ pub(crate) async fn remove_later(
         };
         row.into_active_model()
     };
-    put(db, deleted.latest.iter().map(row).collect()).await
+    put(db, deleted.latest.iter().map(row)).await
 }
 
 /// Deleted segments whose members have not all been told.

@@ -124,7 +124,7 @@ pub(crate) async fn save_aliases(
         let workspace = Set(workspace.to_string());
         Some(alias::ActiveModel { workspace, absorbed: Set(*absorbed), survivor: Set((*survivor)?) })
     };
-    put(db, aliases.iter().filter_map(row).collect()).await
+    put(db, aliases.iter().filter_map(row)).await
 }
 
 /// Whether a merge or split is applied for the first time; it counts as applied from then on.
@@ -158,7 +158,7 @@ pub(crate) async fn save_records<'a>(
             state: Set(if record.state.is_empty() { Vec::new() } else { record.state.encode() }),
         })
     };
-    put(db, records.map(row).collect::<Result<_>>()?).await
+    put(db, records.map(row).collect::<Result<Vec<_>>>()?).await
 }
 
 /// Writes customers and removes those that are gone.
