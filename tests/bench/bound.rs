@@ -13,6 +13,8 @@ use crate::usage;
 
 /// Share of all cores from which on work counts as bound by them, and of the time for the disk.
 const BOUND: f64 = 0.8;
+/// Share of the time that somebody waited for a core from which on neighbours are named.
+const CROWDED: f64 = 0.5;
 
 /// Sums since the machine or the process started.
 #[derive(Clone, Copy, Debug, Default)]
@@ -76,7 +78,7 @@ impl Work {
             (true, false) => "processor",
             (false, true) => "disk",
             (true, true) => "processor and disk",
-            (false, false) if share(self.spent.waited_core) >= BOUND => "cores shared with others",
+            (false, false) if share(self.spent.waited_core) >= CROWDED => "cores shared with others",
             (false, false) => "neither processor nor disk: waits in between",
         };
         let each = self.spent.flushing / self.spent.flushes.max(1.0) * 1_000.0;
