@@ -20,6 +20,9 @@ pub(crate) use identified::updated;
 use known::Known;
 pub(crate) use known::unseen;
 
+/// Says traits of a record.
+const IDENTIFIED: &str = "identified";
+
 /// Applies events.
 #[derive(Debug)]
 pub(crate) struct Events {
@@ -51,7 +54,7 @@ impl Seen<'_> {
 
     /// Whether the customer was there in person.
     fn is_presence(&self) -> bool {
-        matches!(self.name(), "identified" | "grouped" | "aliased" | "customer.created")
+        matches!(self.name(), IDENTIFIED | "grouped" | "aliased" | "customer.created")
             || ::rules::is_behaviour(self.name())
     }
 
@@ -67,7 +70,8 @@ impl Events {
     }
 
     async fn apply_part(&self, unit: &mut Unit, workspace: &Workspace, part: &[Seen<'_>]) -> Result<()> {
-        let mut ids: Vec<Uuid> = part.iter().map(|seen| seen.record.0).collect();
+        let mut ids: Vec<Uuid> =
+            part.iter().filter(|seen| seen.name() == IDENTIFIED).map(|seen| seen.record.0).collect();
         let mut moves = Vec::new();
         for seen in part.iter().filter(|seen| seen.is_move()) {
             let moved = customer_moved::assignments(&seen.delivery.event)?;
@@ -78,13 +82,12 @@ impl Events {
         let mut known = Known::load(unit.db(), workspace, &ids).await?;
         let mut shown = Vec::with_capacity(part.len());
         for seen in part {
-            let held = known.record(seen.record, seen.customer);
-            if seen.is_presence() {
-                held.see(seen.time);
-            }
-            if seen.name() == "identified" {
+            if seen.name() == IDENTIFIED {
+                let held = known.record(seen.record, seen.customer);
                 identified::apply(&self.shared, unit, workspace, seen, held)?;
-            } else if seen.is_move() {
+            }
+            known.pass(seen.record, seen.customer, seen.is_presence().then_some(seen.time));
+            if seen.is_move() {
                 for (record, customer) in moves.next().unwrap_or_default() {
                     known.record(record, customer).moved(customer, seen.time);
                 }

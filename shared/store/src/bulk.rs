@@ -27,8 +27,19 @@ pub enum Clash<'a, C> {
     Keep,
     /// These columns are written anew.
     Replace(&'a [C]),
+    /// Of each of these columns the lesser or the greater value stays.
+    Bound(&'a [(C, Bound)]),
     /// All of it is written anew.
     ReplaceAll,
+}
+
+/// Which of two values stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// The lesser.
+    Least,
+    /// The greater.
+    Greatest,
 }
 
 type Column<A> = <<A as ActiveModelTrait>::Entity as EntityTrait>::Column;
@@ -74,7 +85,9 @@ fn text<A: ActiveModelTrait>(
     let keys: Vec<Column<A>> =
         <A::Entity as EntityTrait>::PrimaryKey::iter().map(|key| key.into_column()).collect();
     let is_key = |column: &Column<A>| keys.iter().any(|key| key.as_str() == column.as_str());
-    let mut sql = format!("INSERT INTO \"{}\" ({}) VALUES ", A::Entity::default().table_name(), names(columns));
+    let entity = A::Entity::default();
+    let table = entity.table_name();
+    let mut sql = format!("INSERT INTO \"{table}\" ({}) VALUES ", names(columns));
     let mut place = 0;
     for row in 0..rows {
         sql.push_str(if row == 0 { "(" } else { ", (" });
@@ -89,24 +102,33 @@ fn text<A: ActiveModelTrait>(
         }
         sql.push(')');
     }
-    let rest: Vec<Column<A>>;
-    let replaced = match clash {
+    let anew = |column: &Column<A>| format!("\"{0}\" = excluded.\"{0}\"", column.as_str());
+    let changes: Vec<String> = match clash {
         Clash::Refuse => return sql,
-        Clash::Keep => &[][..],
-        Clash::Replace(columns) => columns,
-        Clash::ReplaceAll => {
-            rest = columns.iter().copied().filter(|column| !is_key(column)).collect();
-            &rest
+        Clash::Keep => Vec::new(),
+        Clash::Replace(columns) => columns.iter().map(anew).collect(),
+        Clash::ReplaceAll => columns.iter().filter(|column| !is_key(column)).map(anew).collect(),
+        Clash::Bound(columns) => {
+            columns.iter().map(|(column, bound)| bounded(table, column, *bound)).collect()
         }
     };
     sql.push_str(&format!(" ON CONFLICT ({}) DO ", names(&keys)));
-    if replaced.is_empty() {
+    if changes.is_empty() {
         sql.push_str("NOTHING");
     } else {
-        let anew = replaced.iter().map(|column| format!("\"{0}\" = excluded.\"{0}\"", column.as_str()));
-        sql.push_str(&format!("UPDATE SET {}", list(anew)));
+        sql.push_str(&format!("UPDATE SET {}", changes.join(", ")));
     }
     sql
+}
+
+/// SQLite and PostgreSQL name the function for this differently.
+fn bounded(table: &str, column: &impl sea_orm::IdenStatic, bound: Bound) -> String {
+    let name = column.as_str();
+    let sign = if bound == Bound::Least { '<' } else { '>' };
+    format!(
+        "\"{name}\" = CASE WHEN excluded.\"{name}\" {sign} \"{table}\".\"{name}\" THEN excluded.\"{name}\" \
+         ELSE \"{table}\".\"{name}\" END"
+    )
 }
 
 fn list(names: impl Iterator<Item = String>) -> String {
@@ -182,9 +204,21 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn of_a_bound_column_the_lesser_or_the_greater_stays() {
+        let db = table().await;
+        insert(&db, [row(1, "m"), row(2, "m")], Clash::Refuse).await.unwrap();
+        for name in ["b", "x"] {
+            insert(&db, [row(1, name)], Clash::Bound(&[(row::Column::Name, Bound::Least)])).await.unwrap();
+            insert(&db, [row(2, name)], Clash::Bound(&[(row::Column::Name, Bound::Greatest)])).await.unwrap();
+        }
+        assert_eq!(all(&db).await, [(1, "b".to_owned()), (2, "x".to_owned())]);
+    }
+
+    #[tokio::test]
     async fn a_row_without_a_value_is_refused_by_name() {
         let db = table().await;
-        let error = insert(&db, [row::ActiveModel { key: Set(1), ..Default::default() }], Clash::Refuse).await;
+        let error =
+            insert(&db, [row::ActiveModel { key: Set(1), ..Default::default() }], Clash::Refuse).await;
         assert!(error.unwrap_err().to_string().contains("`name`"));
     }
 }

@@ -10,6 +10,7 @@ use futures::future::select_all;
 use kernel::{Activity, Error, Result, Workspace};
 use prost::Message as _;
 use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
 use wire::event::Event;
 
 use crate::position::Position;
@@ -17,6 +18,8 @@ use crate::{Database, Unit, dead_letter};
 
 /// Pause after a passing failure.
 const PAUSE: Duration = Duration::from_millis(200);
+/// Longest time that a position is kept in memory alone, while nothing that matters here passes.
+const UNSAVED: Duration = Duration::from_secs(1);
 
 /// An event as it is handed to a service.
 #[derive(Clone, Debug)]
@@ -108,6 +111,25 @@ impl Applied {
     }
 }
 
+/// How far one partition has been read.
+#[derive(Debug, Default)]
+struct Place {
+    position: Position,
+    /// Since when the database lags behind: only what nobody wants has passed, which costs no transaction.
+    unsaved: Option<Instant>,
+}
+
+impl Place {
+    fn saved(position: Position) -> Self {
+        Self { position, unsaved: None }
+    }
+
+    fn pass_by(&mut self, position: Position) {
+        self.position = position;
+        self.unsaved.get_or_insert_with(Instant::now);
+    }
+}
+
 /// Reads one stream for one service, all partitions.
 #[derive(Debug)]
 pub struct Consumer<H> {
@@ -143,11 +165,11 @@ impl<H: Handler> Consumer<H> {
 
     async fn repeat(self, applied: Applied) {
         let partitions = self.log.partitions();
-        let mut positions = self.load(partitions).await;
+        let mut places = self.load(partitions).await;
         loop {
             let mut idle = true;
-            for (partition, position) in (0..).zip(&mut positions) {
-                match self.step(partition, position).await {
+            for (partition, place) in (0..).zip(&mut places) {
+                match self.step(partition, place).await {
                     Ok(worked) => idle &= !worked,
                     Err(error) => {
                         tracing::warn!(service = self.service, stream = %self.stream, partition, %error, "a batch could not be applied; trying again");
@@ -155,18 +177,23 @@ impl<H: Handler> Consumer<H> {
                         idle = false;
                     }
                 }
-                applied.note(partition, position.next);
+                applied.note(partition, place.position.next);
             }
             if idle {
                 self.activity.touch();
                 let waits =
-                    (0..).zip(&positions).map(|(n, position)| self.log.wait(self.stream, n, position.next));
-                select_all(waits).await;
+                    (0..).zip(&places).map(|(n, place)| self.log.wait(self.stream, n, place.position.next));
+                let more = select_all(waits);
+                match places.iter().filter_map(|place| place.unsaved).min() {
+                    // What is to be saved meanwhile, the next step saves.
+                    Some(since) => drop(timeout_at(since + UNSAVED, more).await),
+                    None => drop(more.await),
+                }
             }
         }
     }
 
-    async fn load(&self, partitions: u32) -> Vec<Position> {
+    async fn load(&self, partitions: u32) -> Vec<Place> {
         loop {
             let loads = (0..partitions).map(|n| Position::load(self.db.read(), self.stream, n));
             match futures::future::try_join_all(loads).await {
@@ -174,7 +201,7 @@ impl<H: Handler> Consumer<H> {
                     for (partition, position) in (0..).zip(&mut positions) {
                         self.rewind(partition, position);
                     }
-                    return positions;
+                    return positions.into_iter().map(Place::saved).collect();
                 }
                 Err(error) => {
                     tracing::warn!(service = self.service, %error, "log positions could not be read; trying again");
@@ -197,32 +224,47 @@ impl<H: Handler> Consumer<H> {
     }
 
     /// Applies one batch; says whether there was one.
-    async fn step(&self, partition: u32, position: &mut Position) -> Result<bool> {
-        let entries = self.log.read(self.stream, partition, position.next, self.batch).await?;
-        if entries.is_empty() {
-            return Ok(false);
-        }
-        let mut next = position.clone();
+    async fn step(&self, partition: u32, place: &mut Place) -> Result<bool> {
+        let entries = self.log.read(self.stream, partition, place.position.next, self.batch).await?;
+        let mut next = place.position.clone();
         let fresh: Vec<&Entry> = entries.iter().filter(|entry| next.pass(entry)).collect();
-        match self.apply(partition, &fresh, &next).await {
-            Ok(()) => *position = next,
-            Err(error) if error.kind.retryable() => return Err(error),
-            Err(_) => self.apply_singly(partition, &entries, position).await?,
+        match self.wanted(partition, &fresh) {
+            Ok(batch) if batch.is_empty() => {
+                if !entries.is_empty() {
+                    place.pass_by(next);
+                }
+                if place.unsaved.is_some_and(|since| since.elapsed() >= UNSAVED) {
+                    self.apply(partition, &[], &place.position).await?;
+                    place.unsaved = None;
+                }
+                return Ok(!entries.is_empty());
+            }
+            Ok(batch) => match self.apply(partition, &batch, &next).await {
+                Ok(()) => *place = Place::saved(next),
+                Err(error) if error.kind.retryable() => return Err(error),
+                Err(_) => self.apply_singly(partition, &entries, place).await?,
+            },
+            Err(_) => self.apply_singly(partition, &entries, place).await?,
         }
         self.handler.committed();
         Ok(true)
     }
 
-    async fn apply(&self, partition: u32, entries: &[&Entry], next: &Position) -> Result<()> {
-        let mut batch = Vec::with_capacity(entries.len());
+    /// What of these matters to the handler.
+    fn wanted(&self, partition: u32, entries: &[&Entry]) -> Result<Vec<Delivery>> {
+        let mut wanted = Vec::new();
         for entry in entries {
             let name = name_of(&entry.record.payload)?;
             if self.handler.wants(&entry.record.workspace, &name) {
-                batch.push(Delivery::read(partition, entry)?);
+                wanted.push(Delivery::read(partition, entry)?);
             }
         }
+        Ok(wanted)
+    }
+
+    async fn apply(&self, partition: u32, batch: &[Delivery], next: &Position) -> Result<()> {
         let mut unit = self.db.begin().await?;
-        let applied = if batch.is_empty() { Ok(()) } else { self.handler.apply(&mut unit, &batch).await };
+        let applied = if batch.is_empty() { Ok(()) } else { self.handler.apply(&mut unit, batch).await };
         let done = match applied {
             Ok(()) => match next.save(unit.db(), self.stream, partition).await {
                 Ok(()) => unit.commit().await,
@@ -239,17 +281,21 @@ impl<H: Handler> Consumer<H> {
         done
     }
 
-    async fn apply_singly(&self, partition: u32, entries: &[Entry], position: &mut Position) -> Result<()> {
+    async fn apply_singly(&self, partition: u32, entries: &[Entry], place: &mut Place) -> Result<()> {
         for entry in entries {
-            let mut next = position.clone();
+            let mut next = place.position.clone();
             let fresh = next.pass(entry);
             let one: &[&Entry] = if fresh { &[entry] } else { &[] };
-            match self.apply(partition, one, &next).await {
+            let done = match self.wanted(partition, one) {
+                Ok(batch) => self.apply(partition, &batch, &next).await,
+                Err(error) => Err(error),
+            };
+            match done {
                 Ok(()) => self.handler.committed(),
                 Err(error) if error.kind.retryable() => return Err(error),
                 Err(error) => self.set_aside(partition, entry, &next, &error).await?,
             }
-            *position = next;
+            *place = Place::saved(next);
         }
         Ok(())
     }

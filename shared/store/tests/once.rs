@@ -11,6 +11,7 @@ use bus::{Log, Record, Stream};
 use kernel::{Activity, Clock, Error, Kind, Result, Secret, Time, Warp, Workspace};
 use prost::Message as _;
 use sea_orm::{ConnectionTrait, EntityTrait as _, Schema, Set};
+use store::position::Position;
 use store::{
     Consumer, Database, DatabaseConfig, Delivery, Handler, Relay, StoreResult as _, Unit, dead_letter,
 };
@@ -42,6 +43,10 @@ struct Notes {
 }
 
 impl Handler for Notes {
+    fn wants(&self, _workspace: &Workspace, name: &str) -> bool {
+        name != "noise"
+    }
+
     async fn apply(&self, unit: &mut Unit, batch: &[Delivery]) -> Result<()> {
         for delivery in batch {
             let row = seen::ActiveModel { event: Set(delivery.event.id.clone()), ..Default::default() };
@@ -104,6 +109,11 @@ impl Bench {
 
     /// Runs the relay and a consumer of the events stream until everything has settled, then stops them anywhere.
     async fn run(&self, db: &Database, handler: Notes) {
+        drop(self.settled(db, handler).await);
+    }
+
+    /// The same, and they go on.
+    async fn settled(&self, db: &Database, handler: Notes) -> JoinSet<()> {
         let (mut tasks, activity) = (JoinSet::new(), Activity::default());
         let relay = Relay {
             db: db.clone(),
@@ -125,6 +135,7 @@ impl Bench {
         tasks.spawn(consumer.run(applied));
         tokio::task::yield_now().await;
         activity.settled().await;
+        tasks
     }
 
     async fn append(&self, sequence: u64, events: &[(&str, &str)]) {
@@ -172,6 +183,30 @@ async fn repeated_records_are_applied_once_and_facts_published_once() {
     let db = bench.database().await;
     bench.run(&db, Notes::default()).await;
     assert_eq!(seen(&db).await, wanted);
+}
+
+#[tokio::test]
+async fn what_nobody_wants_passes_without_a_transaction_and_is_kept_soon_after() {
+    let bench = Bench::new();
+    let db = bench.database().await;
+    bench.append(1, &[("a", "noise"), ("b", "fact"), ("c", "noise")]).await;
+    bench.run(&db, Notes::default()).await;
+    assert_eq!(seen(&db).await, ["b"]);
+    bench.append(4, &[("d", "noise"), ("e", "noise")]).await;
+    let going_on = bench.settled(&db, Notes::default()).await;
+    let kept = async || Position::load(db.read(), Stream::Events, 0).await.unwrap().next;
+    assert!(kept().await < 5, "passing by is no reason to commit");
+    let mut ticks = tokio::time::interval(Duration::from_millis(10));
+    let soon = async {
+        while kept().await < 5 {
+            ticks.tick().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), soon).await.unwrap();
+    drop(going_on);
+    bench.append(6, &[("f", "fact")]).await;
+    bench.run(&db, Notes::default()).await;
+    assert_eq!(seen(&db).await, ["b", "f"]);
 }
 
 #[tokio::test]

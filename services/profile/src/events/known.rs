@@ -1,6 +1,7 @@
-//! The records that a part of a batch touches: read once, changed in memory, written once.
+//! The records that a part of a batch touches: those of which more changes than when they were seen are read once,
+//! changed in memory, and written once; the others are never read.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use kernel::{CustomerId, RecordId, Result, Time, Workspace};
 use sea_orm::ConnectionTrait;
@@ -15,48 +16,54 @@ use crate::store::row::record::Model;
 /// Records by id.
 pub(crate) struct Known {
     workspace: Workspace,
-    rows: HashMap<Uuid, Held>,
+    asked: HashSet<Uuid>,
+    read: HashMap<Uuid, Held>,
+    /// Those not asked for, as they are if they are new.
+    seen: HashMap<Uuid, Model>,
 }
 
-/// One of them.
+/// One that was read.
 pub(crate) struct Held {
     row: Model,
-    change: Change,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Change {
-    None,
-    Seen,
-    Whole,
+    changed: bool,
 }
 
 impl Known {
     pub(crate) async fn load(db: &impl ConnectionTrait, workspace: &Workspace, ids: &[Uuid]) -> Result<Self> {
         let rows = records::by_ids(db, workspace, ids, For::Writing).await?;
-        let held = |row: Model| (row.record_id, Held { row, change: Change::None });
-        Ok(Self { workspace: workspace.clone(), rows: rows.into_iter().map(held).collect() })
+        let held = |row: Model| (row.record_id, Held { row, changed: false });
+        let read = rows.into_iter().map(held).collect();
+        let asked = ids.iter().copied().collect();
+        Ok(Self { workspace: workspace.clone(), asked, read, seen: HashMap::new() })
     }
 
-    /// A record; one that is not known yet is remembered as this customer's.
+    /// One of the records asked for; one that is not known yet is remembered as this customer's.
     pub(crate) fn record(&mut self, record: RecordId, customer: CustomerId) -> &mut Held {
         let workspace = &self.workspace;
-        self.rows
+        self.read
             .entry(record.0)
-            .or_insert_with(|| Held { row: unseen(workspace, record, customer), change: Change::Whole })
+            .or_insert_with(|| Held { row: unseen(workspace, record, customer), changed: true })
+    }
+
+    /// Something happened on a record; at `presence` the customer was there.
+    pub(crate) fn pass(&mut self, record: RecordId, customer: CustomerId, presence: Option<Time>) {
+        let row = if self.asked.contains(&record.0) {
+            let held = self.record(record, customer);
+            held.changed |= presence.is_some();
+            &mut held.row
+        } else {
+            let new = || unseen(&self.workspace, record, customer);
+            self.seen.entry(record.0).or_insert_with(new)
+        };
+        if let Some(time) = presence {
+            (row.first_seen, row.last_seen) = (row.first_seen.min(time.0), row.last_seen.max(time.0));
+        }
     }
 
     pub(crate) async fn save(self, db: &impl ConnectionTrait) -> Result<()> {
-        let (mut seen, mut whole) = (Vec::new(), Vec::new());
-        for held in self.rows.into_values() {
-            match held.change {
-                Change::None => {}
-                Change::Seen => seen.push(held.row),
-                Change::Whole => whole.push(held.row),
-            }
-        }
-        records::save_seen(db, seen).await?;
-        records::save(db, whole).await
+        records::see(db, self.seen.into_values().collect()).await?;
+        let changed = self.read.into_values().filter(|held| held.changed);
+        records::save(db, changed.map(|held| held.row).collect()).await
     }
 }
 
@@ -66,15 +73,6 @@ impl Held {
         CustomerId(self.row.customer_id)
     }
 
-    /// The customer was there at `time`.
-    pub(crate) fn see(&mut self, time: Time) {
-        let (first, last) = (self.row.first_seen.min(time.0), self.row.last_seen.max(time.0));
-        if (first, last) != (self.row.first_seen, self.row.last_seen) {
-            (self.row.first_seen, self.row.last_seen) = (first, last);
-            self.change = self.change.max(Change::Seen);
-        }
-    }
-
     /// Takes a patch of attributes in.
     pub(crate) fn take(&mut self, patch: Map<String, Value>, said: &Said) -> Result<Taken> {
         let mut stating = person::attributes(&self.row)?;
@@ -82,7 +80,7 @@ impl Held {
         if !taken.statements.is_empty() {
             person::state(&mut self.row, &stating)?;
             self.row.version += i64::from(taken.visible);
-            self.change = Change::Whole;
+            self.changed = true;
         }
         Ok(taken)
     }
@@ -91,7 +89,7 @@ impl Held {
     pub(crate) fn moved(&mut self, customer: CustomerId, time: Time) {
         if time.0 >= self.row.owned_since {
             (self.row.customer_id, self.row.owned_since) = (customer.0, time.0);
-            self.change = Change::Whole;
+            self.changed = true;
         }
     }
 }

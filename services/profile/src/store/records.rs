@@ -7,7 +7,7 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _, ExprTrait as _, Order};
 use sea_orm::{IntoActiveModel, QueryFilter as _, QueryOrder as _, QuerySelect as _};
 use store::StoreResult as _;
-use store::bulk::{self, Clash};
+use store::bulk::{self, Bound, Clash};
 use uuid::Uuid;
 
 use super::CHUNK;
@@ -118,9 +118,10 @@ pub(crate) async fn save(db: &impl ConnectionTrait, rows: Vec<Model>) -> Result<
     write(db, rows, Clash::ReplaceAll).await
 }
 
-/// Writes when rows that exist were seen; nothing else of them.
-pub(crate) async fn save_seen(db: &impl ConnectionTrait, rows: Vec<Model>) -> Result<()> {
-    write(db, rows, Clash::Replace(&[Column::FirstSeen, Column::LastSeen])).await
+/// Adds rows that are new; of the others, widens the time from when to when they were seen, without reading them.
+pub(crate) async fn see(db: &impl ConnectionTrait, rows: Vec<Model>) -> Result<()> {
+    let seen = [(Column::FirstSeen, Bound::Least), (Column::LastSeen, Bound::Greatest)];
+    write(db, rows, Clash::Bound(&seen)).await
 }
 
 async fn write(db: &impl ConnectionTrait, mut rows: Vec<Model>, clash: Clash<'_, Column>) -> Result<()> {

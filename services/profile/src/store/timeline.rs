@@ -11,7 +11,9 @@ use super::CHUNK;
 use super::row::timeline::{Column, Entity, Model};
 
 /// Adds rows; those that are there already stay.
-pub(crate) async fn append(db: &impl ConnectionTrait, rows: Vec<Model>) -> Result<()> {
+pub(crate) async fn append(db: &impl ConnectionTrait, mut rows: Vec<Model>) -> Result<()> {
+    // In the order of the key: neighbours share pages.
+    rows.sort_unstable_by_key(|row| (row.record_id, row.time, row.arrival));
     bulk::insert(db, rows.into_iter().map(IntoActiveModel::into_active_model), Clash::Keep).await
 }
 
