@@ -6,5 +6,6 @@ mod definitions;
 mod demo;
 mod kill;
 mod law;
+mod members;
 mod sdk;
 mod wechat;

@@ -1,16 +1,16 @@
 //! `guanxi import`: customers or events from a CSV file, by a column mapping; re-runnable, nothing lost silently.
 
 mod mapping;
+mod refused;
 mod rows;
 
-use std::path::{Path, PathBuf};
-
 use chassis::rpc::call;
-use kernel::{Error, Kind, Result};
+use kernel::Result;
 use wire::event::Event;
 use wire::ingest::IngestEventsRequest;
 
 use self::mapping::Mapping;
+use self::refused::Refused;
 use self::rows::{Row, Rows};
 use crate::cli::Import;
 use crate::client::Clients;
@@ -37,8 +37,7 @@ pub(crate) async fn run(options: Import) -> Result<()> {
     let mapping = Mapping::read(&options.mapping)?;
     let mut rows = Rows::open(&options.file, &mapping)?;
     let clients = Clients::connect(&options.server.server, &options.server.token).await?;
-    let errors = options.errors.unwrap_or_else(|| beside(&options.file));
-    let mut refused = Refused::new(errors);
+    let mut refused = Refused::new(options.errors, &options.file, &mapping);
     let bar = ui::bar(rows.bytes(), "importing");
     let mut outcome = Outcome::default();
     let mut batch: Vec<(Row, Event)> = Vec::with_capacity(BATCH);
@@ -61,11 +60,14 @@ pub(crate) async fn run(options: Import) -> Result<()> {
         }
     }
     bar.finish_and_clear();
-    outcome.refused = refused.count;
+    outcome.refused = refused.count();
     let Outcome { rows, accepted, duplicates, refused: wrong } = outcome;
     ui::say(format!("{rows} rows: {accepted} accepted, {duplicates} known already, {wrong} refused"));
     if let Some(file) = refused.finish()? {
-        ui::say(format!("refused rows and their reasons: {}", file.display()));
+        ui::say(format!(
+            "refused rows and their reasons: {}; correct them there and import that file",
+            file.display()
+        ));
     }
     Ok(())
 }
@@ -89,60 +91,4 @@ async fn send(
     }
     batch.clear();
     Ok(())
-}
-
-/// `orders.csv` → `orders.csv.errors.csv`.
-fn beside(file: &Path) -> PathBuf {
-    let mut name = file.as_os_str().to_owned();
-    name.push(".errors.csv");
-    name.into()
-}
-
-/// The error file: made with the first refused row.
-struct Refused {
-    path: PathBuf,
-    writer: Option<csv::Writer<std::fs::File>>,
-    count: u64,
-}
-
-impl Refused {
-    fn new(path: PathBuf) -> Self {
-        Self { path, writer: None, count: 0 }
-    }
-
-    fn write(&mut self, row: &Row, reason: &str) -> Result<()> {
-        let failed = |path: &Path, cause: &dyn std::fmt::Display| {
-            Error::new(
-                Kind::Precondition,
-                "NOT_WRITABLE",
-                format!("{} cannot be written: {cause}", path.display()),
-            )
-        };
-        if self.writer.is_none() {
-            let mut writer =
-                csv::Writer::from_path(&self.path).map_err(|cause| failed(&self.path, &cause))?;
-            writer.write_record(["line", "reason", "row"]).map_err(|cause| failed(&self.path, &cause))?;
-            self.writer = Some(writer);
-        }
-        if let Some(writer) = &mut self.writer {
-            let line = row.line.to_string();
-            writer
-                .write_record([line.as_str(), reason, &row.text()])
-                .map_err(|cause| failed(&self.path, &cause))?;
-        }
-        self.count += 1;
-        Ok(())
-    }
-
-    fn finish(self) -> Result<Option<PathBuf>> {
-        let Some(mut writer) = self.writer else { return Ok(None) };
-        writer.flush().map_err(|cause| {
-            Error::new(
-                Kind::Precondition,
-                "NOT_WRITABLE",
-                format!("{} cannot be written: {cause}", self.path.display()),
-            )
-        })?;
-        Ok(Some(self.path))
-    }
 }

@@ -1,5 +1,6 @@
 //! Transactions in doubt: what is registered once more, because nobody knew that it was, is still there once.
 
+use bytes::Bytes;
 use kernel::{Clock, Ids, Secret};
 use prost::Message as _;
 use sea_orm::ConnectionTrait as _;
@@ -42,8 +43,13 @@ fn happen(engine: &Engine, position: u64) {
 }
 
 fn refused() -> (Delivery, Error) {
-    let delivery =
-        Delivery { workspace: Workspace::new("demo"), event: Event::default(), partition: 0, position: 9 };
+    let delivery = Delivery {
+        workspace: Workspace::new("demo"),
+        event: Event::default(),
+        payload: Bytes::new(),
+        partition: 0,
+        position: 9,
+    };
     (delivery, Error::invalid("record_id", "missing"))
 }
 

@@ -163,7 +163,8 @@ impl Mapping {
             })
             .collect::<Result<Vec<_>, _>>()?;
         if identifiers.is_empty() {
-            return Err("has no identifier".to_owned());
+            let columns: Vec<_> = self.identifiers.values().map(|column| format!("`{column}`")).collect();
+            return Err(format!("has no identifier: {} is empty", columns.join(", ")));
         }
         let properties = self.properties(row)?;
         let (name, properties) = match self.kind {

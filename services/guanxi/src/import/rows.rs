@@ -33,7 +33,17 @@ impl Row {
         Ok(Some(value.trim()).filter(|value| !value.is_empty()))
     }
 
-    /// The whole row, for the error file and the id.
+    /// All values as they stand.
+    pub(super) fn fields(&self) -> impl Iterator<Item = &str> {
+        self.fields.iter()
+    }
+
+    /// Names of the columns.
+    pub(super) fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
+    /// The whole row, for its id.
     pub(super) fn text(&self) -> String {
         self.fields.iter().collect::<Vec<_>>().join(",")
     }
@@ -113,7 +123,14 @@ impl Rows {
                 self.position = byte;
                 Ok(Some(Row { line, fields, columns: self.columns.clone() }))
             }
-            Some(Err(cause)) => Err(Error::invalid("file", format!("{}: {cause}", self.path))),
+            Some(Err(cause)) => {
+                let remedy = if matches!(cause.kind(), csv::ErrorKind::Utf8 { .. }) {
+                    "; save the file as UTF-8 and import it again: rows that were taken are known"
+                } else {
+                    ""
+                };
+                Err(Error::invalid("file", format!("{}: {cause}{remedy}", self.path)))
+            }
         }
     }
 }
