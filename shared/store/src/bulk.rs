@@ -1,7 +1,7 @@
 //! Many rows at once.
 //!
-//! A statement for every power of two of rows: the text of each is always the same, so that the database parses it once
-//! and no syntax tree is built for hundreds of values.
+//! A statement for every power of two of rows, and for each number of a few: the text of each is always the same, so that
+//! the database parses it once and no syntax tree is built for hundreds of values.
 
 use std::fmt::Write as _;
 
@@ -17,6 +17,10 @@ use crate::error::StoreResult as _;
 const MAX_VALUES: usize = 32_766;
 /// Rows in one statement at the most; longer ones gain nothing.
 const MAX_ROWS: usize = 512;
+
+/// So many rows are one statement, whatever their number: under a small load batches are small, and each statement costs
+/// a change of threads.
+const FEW: usize = 16;
 
 /// What becomes of a row whose key is there already.
 #[derive(Clone, Copy, Debug)]
@@ -65,7 +69,7 @@ pub async fn insert<A: ActiveModelTrait>(
     let most = MAX_ROWS.min(MAX_VALUES / columns.len().max(1)).max(1);
     let mut values = values.into_iter();
     while left > 0 {
-        let rows = 1 << left.min(most).ilog2();
+        let rows = if left <= FEW.min(most) { left } else { 1 << left.min(most).ilog2() };
         let part: Vec<Value> = values.by_ref().take(rows * columns.len()).collect();
         let backend = db.get_database_backend();
         let sql = text::<A>(backend, &columns, rows, clash);
@@ -182,7 +186,7 @@ mod tests {
 
     #[tokio::test]
     async fn any_number_of_rows_arrives() {
-        for rows in [0, 1, 2, 3, 7, 512, 513, 1_337] {
+        for rows in [0, 1, 2, 3, 7, 16, 17, 31, 512, 513, 1_337] {
             let db = table().await;
             insert(&db, (0..rows).map(|key| row(key, "王芳")), Clash::Refuse).await.unwrap();
             assert_eq!(all(&db).await, (0..rows).map(|key| (key, "王芳".to_owned())).collect::<Vec<_>>());
