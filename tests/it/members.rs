@@ -44,7 +44,12 @@ async fn rows_become_customers_and_refused_ones_once_corrected() -> Result<()> {
     let told = platform.run(&arguments).await?;
     assert!(told.starts_with("5 rows: 3 accepted, 0 known already, 2 refused"), "{told}");
     let refused = std::fs::read_to_string(&errors)?;
-    assert!(refused.contains("张伟") && refused.contains("has no identifier: `会员号`"), "{refused}");
+    assert!(
+        refused.contains("张伟")
+            && refused.contains("has no identifier: nothing in")
+            && refused.contains("`会员号`"),
+        "{refused}"
+    );
     assert!(
         refused.contains("\"刘洋, 小\"") && refused.contains("`积分` is `很多`, not a number"),
         "{refused}"

@@ -164,7 +164,7 @@ impl Mapping {
             .collect::<Result<Vec<_>, _>>()?;
         if identifiers.is_empty() {
             let columns: Vec<_> = self.identifiers.values().map(|column| format!("`{column}`")).collect();
-            return Err(format!("has no identifier: {} is empty", columns.join(", ")));
+            return Err(format!("has no identifier: nothing in {}", columns.join(", ")));
         }
         let properties = self.properties(row)?;
         let (name, properties) = match self.kind {
