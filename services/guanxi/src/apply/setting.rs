@@ -54,6 +54,15 @@ pub(super) fn resolve(settings: Settings, defaults: &Defaults) -> Result<Option<
     Ok((!resolved.is_empty()).then(|| to_struct(resolved)))
 }
 
+/// An environment variable is text; where the default is a number or a truth value, so is it, if it can be.
+fn typed(text: String, default: Option<&Value>) -> Value {
+    let read = match default {
+        Some(Value::Number(_) | Value::Bool(_)) => serde_json::from_str(&text).ok(),
+        _ => None,
+    };
+    read.filter(|value: &Value| value.is_number() || value.is_boolean()).unwrap_or(Value::String(text))
+}
+
 impl Setting {
     fn resolve(self, defaults: &Defaults) -> Result<Value, String> {
         match self {
@@ -62,13 +71,30 @@ impl Setting {
                 let found = std::env::vars().find_map(|(name, value)| (name == env).then_some(value));
                 found
                     .or_else(|| defaults.get(&env).cloned())
-                    .map(Value::String)
-                    .or(default)
+                    .map(|text| typed(text, default.as_ref()))
+                    .or_else(|| default.clone())
                     .ok_or_else(|| format!("the environment variable {env} is not set"))
             }
             Self::File(FromFile { file }) => std::fs::read_to_string(&file)
                 .map(|text| Value::String(text.trim_end_matches(['\r', '\n']).to_owned()))
                 .map_err(|cause| format!("{} cannot be read: {cause}", file.display())),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_variable_is_of_the_kind_of_its_default() {
+        let typed = |text: &str, default: Value| typed(text.to_owned(), Some(&default));
+        assert_eq!(typed("1025", json!(25)), json!(1025));
+        assert_eq!(typed("true", json!(false)), json!(true));
+        assert_eq!(typed("mail", json!(25)), json!("mail"), "wrong: messaging says so");
+        assert_eq!(typed("1025", json!("25")), json!("1025"));
+        assert_eq!(super::typed("1025".to_owned(), None), json!("1025"));
     }
 }
