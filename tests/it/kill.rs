@@ -1,7 +1,7 @@
 //! `kill -9` under load and start again, over and over: nothing acknowledged is lost, nothing is done twice, who waits in
 //! a journey goes on, and the process soon serves again.
 //!
-//! The long run, after `cargo build`: `GUANXI_KILLS=200 cargo test -p tests --test it kill`. It says what it saw on
+//! The long run, after `cargo build`: `KILL_TEST_KILLS=200 cargo test -p tests --test it kill`. It says what it saw on
 //! standard error.
 //!
 //! "Done twice" is told apart where it must be: within the platform every effect happens once, whatever happens. To a
@@ -37,7 +37,7 @@ use wire::journey::{GetRunRequest, ListRunsRequest, RunState};
 use wire::messaging::messaging_service_client::MessagingServiceClient;
 use wire::messaging::{Channel, ChannelKind, CreateChannelRequest, ListMessagesRequest, MessageState};
 
-/// Times the process is killed, unless `GUANXI_KILLS` says otherwise.
+/// Times the process is killed, unless `KILL_TEST_KILLS` says otherwise.
 const KILLS: u32 = 25;
 /// Events in one call.
 const BATCH: u32 = 20;
@@ -114,8 +114,8 @@ async fn acknowledged_events_survive_and_count_once() -> Result<()> {
 }
 
 fn kills() -> Result<u32> {
-    match std::env::vars().find(|(name, _)| name == "GUANXI_KILLS") {
-        Some((_, kills)) => kills.parse().context("GUANXI_KILLS must be a number"),
+    match std::env::vars().find(|(name, _)| name == "KILL_TEST_KILLS") {
+        Some((_, kills)) => kills.parse().context("KILL_TEST_KILLS must be a number"),
         None => Ok(KILLS),
     }
 }
