@@ -112,7 +112,7 @@ impl Applied {
 }
 
 /// How far one partition has been read.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Place {
     position: Position,
     /// Since when the database lags behind: only what nobody wants has passed, which costs no transaction.

@@ -1,5 +1,7 @@
 //! For tests: services in one process on throw-away data and a clock moved by hand, reached by real gRPC.
 
+mod polled;
 mod stage;
 
+pub use polled::polled;
 pub use stage::{Client, Stage, TokenInterceptor, event, start_time};

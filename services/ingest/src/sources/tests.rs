@@ -1,10 +1,8 @@
 //! Memory and database agree, wherever a call that changes them is cut off.
 
-use std::pin::pin;
-use std::task::Poll;
-
 use kernel::{Clock, Secret};
 use store::DatabaseConfig;
+use testkit::polled;
 
 use super::*;
 
@@ -34,16 +32,4 @@ async fn a_change_that_is_cut_off_is_known_if_it_was_committed() {
         }
         polls += 1 + polls / 8;
     }
-}
-
-/// The work's answer, unless it takes more polls.
-async fn polled<T>(work: impl Future<Output = T>, polls: usize) -> Option<T> {
-    let mut work = pin!(work);
-    for _ in 0..polls {
-        if let Poll::Ready(answer) = futures::poll!(work.as_mut()) {
-            return Some(answer);
-        }
-        tokio::task::yield_now().await;
-    }
-    None
 }

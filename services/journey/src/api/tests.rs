@@ -1,13 +1,11 @@
 //! The registry agrees with the database, wherever a call that changes journeys is cut off.
 
-use std::pin::pin;
 use std::sync::{Arc, Mutex};
-use std::task::Poll;
 
 use chassis::{Assembly, Caller, Context, Layers, Parts, Service};
 use kernel::{Result, Workspace};
 use sea_orm_migration::MigrationTrait;
-use testkit::Stage;
+use testkit::{Stage, polled};
 use wire::journey as proto;
 
 use super::Api;
@@ -85,16 +83,4 @@ async fn publishing_that_is_cut_off_is_known_if_it_was_committed() {
         }
         polls += 1 + polls / 8;
     }
-}
-
-/// The work's answer, unless it takes more polls.
-async fn polled<T>(work: impl Future<Output = T>, polls: usize) -> Option<T> {
-    let mut work = pin!(work);
-    for _ in 0..polls {
-        if let Poll::Ready(answer) = futures::poll!(work.as_mut()) {
-            return Some(answer);
-        }
-        tokio::task::yield_now().await;
-    }
-    None
 }
