@@ -1,7 +1,7 @@
 //! The floor under ingest: the same payloads as plain rows in SQLite (WAL, `synchronous = FULL`), by sea-orm.
 
 use anyhow::Result;
-use kernel::{Clock, Secret};
+use kernel::Clock;
 use sea_orm::{EntityTrait as _, PaginatorTrait as _, Set};
 use sea_orm_migration::prelude::{ColumnDef, DbErr, MigrationName, MigrationTrait, SchemaManager, Table};
 use store::{Database, DatabaseConfig};
@@ -62,9 +62,9 @@ impl Rows {
     /// When the disk refuses.
     pub(crate) async fn open() -> Result<Self> {
         let folder = tempfile::tempdir_in(host::scratch()?)?;
-        let url = Secret::new(format!("sqlite:{}", folder.path().join("raw.db").display()));
-        let config = DatabaseConfig { url, connections: 1 };
-        let db = Database::open(&config, vec![Box::new(Schema)], &Clock::system()).await?;
+        let url = format!("sqlite:{}", folder.path().join("raw.db").display());
+        let config = DatabaseConfig::new(url);
+        let db = Database::open("bench", &config, || vec![Box::new(Schema)], &Clock::system()).await?;
         Ok(Self { db, _folder: folder })
     }
 

@@ -6,8 +6,9 @@ use std::path::PathBuf;
 
 use config::{Config, Environment, File, FileFormat};
 use jiff::tz::TimeZone;
-use kernel::{Error, Result, Workspace, Workspaces};
+use kernel::{Error, Result, Secret, Workspace, Workspaces};
 use serde::de::DeserializeOwned;
+use store::DatabaseConfig;
 
 use crate::service::Service;
 
@@ -32,6 +33,8 @@ pub struct Common {
     pub telemetry: Telemetry,
     /// The event log.
     pub bus: Bus,
+    /// Databases of all services at once.
+    pub database: Databases,
     /// Time zone by workspace.
     pub workspaces: BTreeMap<String, String>,
     /// Addresses of services in other processes.
@@ -78,6 +81,16 @@ pub struct Bus {
     pub retention: String,
 }
 
+/// Databases of all services at once; `{service}` stands for the service's name.
+#[derive(Clone, Debug, serde::Deserialize, serde::Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Databases {
+    /// Where a service whose own URL is empty keeps its data; empty: a file each in the data directory.
+    pub url: Secret,
+    /// The same as the role that owns the tables.
+    pub owner_url: Secret,
+}
+
 impl Common {
     /// Time zones by workspace.
     ///
@@ -120,6 +133,11 @@ impl Layers {
     pub fn with<S: Service>(mut self) -> Self {
         self.defaults.push((S::NAME, S::DEFAULTS));
         self
+    }
+
+    /// Names of the services whose sections are known.
+    pub fn services(&self) -> Vec<&'static str> {
+        self.defaults.iter().map(|(name, _)| *name).collect()
     }
 
     /// Merges the layers.
@@ -169,6 +187,28 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Where a service's data is: its own table `database`, else what `common.database` says of all, else a file in the
+    /// data directory.
+    ///
+    /// # Errors
+    /// [`kernel::Kind::Precondition`] that names the key at fault.
+    pub fn database(&self, service: &str) -> Result<DatabaseConfig> {
+        let common: Common = self.section("common")?;
+        let mut database: DatabaseConfig = self.section(&format!("{service}.database"))?;
+        let of_all = |text: &Secret| Secret::new(text.expose().replace("{service}", service));
+        if database.owner_url.is_empty() {
+            database.owner_url = of_all(&common.database.owner_url);
+        }
+        if database.url.is_empty() {
+            database.url = of_all(&common.database.url);
+        }
+        if database.url.is_empty() {
+            let file = common.data.join(format!("{service}.db"));
+            database.url = Secret::new(format!("sqlite:{}", file.display()));
+        }
+        Ok(database)
+    }
+
     /// One section.
     ///
     /// # Errors

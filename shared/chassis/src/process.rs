@@ -7,8 +7,8 @@ use std::time::Duration;
 use bus::Log;
 use bus::embedded::{EmbeddedLog, Options};
 use futures::future::BoxFuture;
-use kernel::{Activity, Clock, Error, Ids, Kind, Result, Secret, Workspaces};
-use store::{Database, DatabaseConfig, Relay};
+use kernel::{Activity, Clock, Error, Ids, Kind, Result, Workspaces};
+use store::{Database, Migrations, Relay, Tenant};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::service::{Routes, RoutesBuilder};
@@ -30,20 +30,36 @@ pub struct Assembly {
     /// Where settings come from.
     pub layers: Layers,
     starts: Vec<Start>,
+    schemas: Vec<(&'static str, Migrations)>,
 }
 
 impl Assembly {
     /// No services yet.
     pub fn new(layers: Layers) -> Self {
-        Self { layers, starts: Vec::new() }
+        Self { layers, starts: Vec::new(), schemas: Vec::new() }
     }
 
     /// Adds a service.
     #[must_use]
     pub fn with<S: Service>(mut self) -> Self {
         self.layers = self.layers.with::<S>();
+        self.schemas.push((S::NAME, S::migrations));
         self.starts.push(Box::new(|process| Box::pin(process.start::<S>())));
         self
+    }
+
+    /// Brings the schemas of all of them up to date, each as the owner of its tables; says how many migrations each
+    /// took.
+    ///
+    /// # Errors
+    /// What the settings or a database says.
+    pub async fn migrate(&self) -> Result<Vec<(&'static str, usize)>> {
+        let settings = self.layers.merge()?;
+        let mut done = Vec::new();
+        for (service, migrations) in &self.schemas {
+            done.push((*service, Database::migrate(service, &settings.database(service)?, *migrations).await?));
+        }
+        Ok(done)
     }
 
     /// Starts all of them and serves.
@@ -130,8 +146,8 @@ impl Process {
     /// What the service or its database says.
     pub async fn start<S: Service>(&mut self) -> Result<()> {
         let config: S::Config = self.settings.section(S::NAME)?;
-        let database = self.database(S::NAME)?;
-        let db = Database::open(&database, S::migrations(), &self.clock).await?;
+        let database = self.settings.database(S::NAME)?;
+        let db = Database::open(S::NAME, &database, S::migrations, &self.clock).await?;
         let relay = Relay {
             db: db.clone(),
             log: self.log.clone(),
@@ -153,19 +169,9 @@ impl Process {
             folder: self.common.data.join(S::NAME),
             dev: self.common.dev,
         };
-        let parts = S::start(config, context).await?;
+        let parts = Tenant::Platform.scope(S::start(config, context)).await?;
         self.parts.push((S::NAME, parts));
         Ok(())
-    }
-
-    /// Every service has a `database` table; an empty URL means a file in the data directory.
-    fn database(&self, service: &str) -> Result<DatabaseConfig> {
-        let mut database: DatabaseConfig = self.settings.section(&format!("{service}.database"))?;
-        if database.url.is_empty() {
-            let file = self.common.data.join(format!("{service}.db"));
-            database.url = Secret::new(format!("sqlite:{}", file.display()));
-        }
-        Ok(database)
     }
 
     /// Binds the ports and serves.

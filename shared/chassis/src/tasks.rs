@@ -2,6 +2,7 @@
 
 use std::future::Future;
 
+use store::Tenant;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -28,7 +29,7 @@ impl Tasks {
         let guarded = async move {
             // The sender lives as long as we do; an error means that the process is gone.
             if open.wait_for(|open| *open).await.is_ok() {
-                work.await;
+                Tenant::Platform.scope(work).await;
             }
         };
         self.tracker.spawn(async move {
@@ -40,7 +41,7 @@ impl Tasks {
 
     /// Runs `work` to its end, also while the process stops (it is waited for).
     pub fn spawn_to_end(&self, work: impl Future<Output = ()> + Send + 'static) {
-        self.tracker.spawn(work);
+        self.tracker.spawn(Tenant::Platform.scope(work));
     }
 
     /// Ends when the process stops.

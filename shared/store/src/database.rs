@@ -1,18 +1,24 @@
-//! Connecting: SQLite for one machine, PostgreSQL for many, behind one type.
+//! A service's database: SQLite for one machine, PostgreSQL for many, behind one type.
+//!
+//! Either way one unit of work of a service is done at a time, so that what it reads stays true until it commits: SQLite
+//! has one writer, on PostgreSQL a unit locks one row, also against the service's other processes.
 
-use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use kernel::{Clock, Error, Kind, Result, Secret};
-use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+use kernel::{Clock, Error, Ids, Result, Secret};
 use sea_orm::{
-    ConnectOptions, DatabaseConnection, SqliteTransactionMode, TransactionOptions, TransactionTrait as _,
+    ConnectionTrait as _, DatabaseConnection, DatabaseTransaction, DbBackend, SqliteTransactionMode, Statement,
+    TransactionOptions, TransactionTrait as _,
 };
-use sea_orm_migration::MigrationTrait;
 
+use crate::connect::{self, Engine};
 use crate::error::StoreResult as _;
+use crate::migration::{self, Migrations};
 use crate::outbox::Outbox;
-use crate::{Unit, migration};
+use crate::reader::Reader;
+use crate::tenant::Tenant;
+use crate::Unit;
 
 /// Where the database is and how it is used.
 #[derive(Clone, Debug, serde::Deserialize, serde::Serialize)]
@@ -20,126 +26,179 @@ use crate::{Unit, migration};
 pub struct DatabaseConfig {
     /// `sqlite:<file>` or `postgres://…`.
     pub url: Secret,
-    /// Connections for reading (SQLite) or in all (PostgreSQL).
+    /// The same database as the role that owns its tables; read by `guanxi migrate` alone.
+    pub owner_url: Secret,
+    /// Connections for reading, at the most; on PostgreSQL half as many more for writing.
     pub connections: u32,
+    /// A statement that takes longer is given up (PostgreSQL).
+    pub statement_timeout: String,
+}
+
+impl DatabaseConfig {
+    /// One of that URL and nothing special.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: Secret::new(url),
+            owner_url: Secret::default(),
+            connections: 4,
+            statement_timeout: "30s".to_owned(),
+        }
+    }
+
+    fn timeout(&self) -> Result<Duration> {
+        kernel::time::parse_duration(&self.statement_timeout).map_err(|message| {
+            Error::precondition("CONFIG_INVALID", format!("database.statement_timeout: {message}"))
+        })
+    }
 }
 
 /// A service's database. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Database {
-    read: DatabaseConnection,
+    read: Reader,
     write: DatabaseConnection,
     pub(crate) outbox: Outbox,
+    /// Names this process among those of the service.
+    replica: Arc<str>,
 }
 
 impl Database {
-    /// Connects and brings the schema up to date: the shared tables first, then `migrations`. `clock` is asked once, for
-    /// the number of the next outgoing row.
+    /// Connects. A SQLite file is made when missing and its schema brought up to date: the shared tables first, then
+    /// `migrations`; on PostgreSQL the schema is only looked at (see [`Database::migrate`]).
     ///
     /// # Errors
-    /// [`Kind::Precondition`] for a URL of an unknown kind or a folder that cannot be written,
-    /// [`Kind::Unavailable`] when the database cannot be reached.
+    /// [`kernel::Kind::Precondition`] for a URL of an unknown kind, a folder that cannot be written, a schema that is behind or
+    /// too far ahead, a role that no wall between tenants holds; [`kernel::Kind::Unavailable`] when the database cannot be
+    /// reached.
     pub async fn open(
+        service: &str,
         config: &DatabaseConfig,
-        migrations: Vec<Box<dyn MigrationTrait>>,
+        migrations: Migrations,
         clock: &Clock,
     ) -> Result<Self> {
         let url = config.url.expose();
-        let (read, write) = if let Some(file) = url.strip_prefix("sqlite:") {
-            make_folder(Path::new(file))?;
-            let write = connect(sqlite(url, 1, false)).await?;
-            migration::run(&write, migrations).await?;
-            (connect(sqlite(url, config.connections.max(1), true)).await?, write)
-        } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-            let pool = connect(pooled(url, config.connections.max(2))).await?;
-            migration::run(&pool, migrations).await?;
-            (pool.clone(), pool)
-        } else {
-            return Err(Error::precondition(
-                "DATABASE_URL_UNKNOWN",
-                "database.url must begin with `sqlite:` or `postgres:`",
-            ));
+        let (read, write) = match Engine::of(url)? {
+            Engine::Sqlite(file) => {
+                connect::make_folder(file)?;
+                let write = connect::sqlite(url, 1, false).await?;
+                migration::up(&write, migrations).await?;
+                (connect::sqlite(url, config.connections.max(1), true).await?, write)
+            }
+            Engine::Postgres => {
+                let timeout = config.timeout()?;
+                let reads = config.connections.max(2);
+                // Apart, so that a unit of work that reads beside itself finds a connection whoever waits to write.
+                let write = connect::postgres(url, reads.div_ceil(2) + 1, service, timeout).await?;
+                migration::check(&write, migrations, service).await?;
+                (connect::postgres(url, reads, service, timeout).await?, write)
+            }
         };
         let outbox = Outbox::load(&read, clock.now()).await?;
-        Ok(Self { read, write, outbox })
+        let replica = Ids::new(clock.clone()).next().to_string().into();
+        Ok(Self { read: Reader::new(read), write, outbox, replica })
+    }
+
+    /// Brings a schema up to date as its owner, and says how many migrations that took. On PostgreSQL every table of a
+    /// tenant is put behind row-level security.
+    ///
+    /// # Errors
+    /// [`kernel::Kind::Precondition`] without an owner's URL or for a database that is not fit,
+    /// [`kernel::Kind::Unavailable`] when it cannot be reached; a migration that failed changed nothing.
+    pub async fn migrate(service: &str, config: &DatabaseConfig, migrations: Migrations) -> Result<usize> {
+        let url = config.url.expose();
+        match Engine::of(url)? {
+            Engine::Sqlite(file) => {
+                connect::make_folder(file)?;
+                migration::up(&connect::sqlite(url, 1, false).await?, migrations).await
+            }
+            Engine::Postgres => {
+                let owner = config.owner_url.expose();
+                if Engine::of(owner).ok() != Some(Engine::Postgres) {
+                    let message = format!(
+                        "set {service}.database.owner_url to the same database as the role that owns its tables"
+                    );
+                    return Err(Error::precondition("OWNER_URL_MISSING", message));
+                }
+                let role = connect::role(url)?;
+                // A table may be large: no limit but the operator's patience.
+                let owner = connect::postgres(owner, 3, &format!("migrate {service}"), Duration::ZERO).await?;
+                migration::up_as_owner(&owner, migrations, &role).await
+            }
+        }
     }
 
     /// For queries outside a unit of work; sees what has been committed.
-    pub fn read(&self) -> &DatabaseConnection {
+    pub fn read(&self) -> &Reader {
         &self.read
     }
 
-    /// Begins a unit of work. On SQLite there is one at a time.
+    /// Names this process among those of the service; a new name at every start.
+    pub fn replica(&self) -> &str {
+        &self.replica
+    }
+
+    /// Whether other processes may have the same database open.
+    pub fn is_shared(&self) -> bool {
+        self.write.get_database_backend() == DbBackend::Postgres
+    }
+
+    /// Begins a unit of work. There is one at a time.
     ///
     /// # Errors
-    /// [`Kind::Unavailable`] when the database stays busy.
+    /// [`kernel::Kind::Unavailable`] when the database stays busy.
     pub async fn begin(&self) -> Result<Unit> {
+        let txn = self.transaction().await?;
+        if !self.is_shared() {
+            return Ok(Unit::new(txn, self.outbox.clone()));
+        }
+        let text = "SELECT set_config('guanxi.workspace', $1, true), set_config('guanxi.platform', $2, true), replica \
+                    FROM writer WHERE id = 1 FOR UPDATE";
+        let tenant = Tenant::current();
+        let (workspace, platform) = Tenant::settings(tenant.as_ref());
+        let values = [workspace.into(), platform.into()];
+        let lock = Statement::from_sql_and_values(DbBackend::Postgres, text, values);
+        let row = txn.query_one_raw(lock).await.db()?;
+        let row = row.ok_or_else(|| Error::internal("the table writer is empty: run the migrations again"))?;
+        let last: String = row.try_get("", "replica").db()?;
+        let others_wrote = *last != *self.replica;
+        if others_wrote {
+            let text = "UPDATE writer SET replica = $1 WHERE id = 1";
+            let values = [self.replica.to_string().into()];
+            txn.execute_raw(Statement::from_sql_and_values(DbBackend::Postgres, text, values)).await.db()?;
+        }
+        Ok(Unit::new(txn, self.outbox.clone()).after_others(others_wrote))
+    }
+
+    /// A transaction, which on SQLite is the only one from its beginning.
+    pub(crate) async fn transaction(&self) -> Result<DatabaseTransaction> {
         let options = TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..Default::default()
         };
-        let txn = self.write.begin_with_options(options).await.db()?;
-        Ok(Unit::new(txn, self.outbox.clone()))
+        self.write.begin_with_options(options).await.db()
+    }
+
+    /// Connections that are in use and that are idle.
+    pub fn connections(&self) -> (u32, u32) {
+        let size = |connection: &DatabaseConnection| match connection.get_database_backend() {
+            DbBackend::Postgres => {
+                let pool = connection.get_postgres_connection_pool();
+                (pool.size(), u32::try_from(pool.num_idle()).unwrap_or(u32::MAX))
+            }
+            _ => {
+                let pool = connection.get_sqlite_connection_pool();
+                (pool.size(), u32::try_from(pool.num_idle()).unwrap_or(u32::MAX))
+            }
+        };
+        let ((all, idle), (all_write, idle_write)) = (size(self.read.pool()), size(&self.write));
+        ((all + all_write).saturating_sub(idle + idle_write), idle + idle_write)
     }
 
     /// Whether it answers.
     ///
     /// # Errors
-    /// [`Kind::Unavailable`] when it does not.
+    /// [`kernel::Kind::Unavailable`] when it does not.
     pub async fn ping(&self) -> Result<()> {
-        self.read.ping().await.db()
+        self.read.pool().ping().await.db()
     }
-}
-
-fn make_folder(file: &Path) -> Result<()> {
-    let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) else { return Ok(()) };
-    std::fs::create_dir_all(folder).map_err(|cause| {
-        let message = format!(
-            "the folder {} cannot be written: {cause}; choose another data directory",
-            folder.display()
-        );
-        Error::new(Kind::Precondition, "DATA_DIRECTORY_NOT_WRITABLE", message).caused_by(cause)
-    })
-}
-
-fn sqlite(url: &str, connections: u32, read_only: bool) -> ConnectOptions {
-    let mut options = pooled(url, connections);
-    options.map_sqlx_sqlite_opts(move |sqlite| {
-        sqlite
-            .create_if_missing(!read_only)
-            .read_only(read_only)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(Duration::from_secs(10))
-            .foreign_keys(true)
-            .statement_cache_capacity(256)
-            .pragma("wal_autocheckpoint", "4000")
-            .pragma("cache_size", "-65536")
-            .pragma("temp_store", "memory")
-    });
-    options
-}
-
-fn pooled(url: &str, connections: u32) -> ConnectOptions {
-    let mut options = ConnectOptions::new(url);
-    options
-        .max_connections(connections)
-        .min_connections(1)
-        .acquire_timeout(Duration::from_secs(30))
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .sqlx_logging(false);
-    options
-}
-
-#[expect(clippy::disallowed_methods, reason = "the one place that connects")]
-async fn connect(options: ConnectOptions) -> Result<DatabaseConnection> {
-    sea_orm::Database::connect(options).await.map_err(|cause| {
-        Error::new(
-            Kind::Unavailable,
-            "DATABASE_UNAVAILABLE",
-            format!("the database cannot be opened: {cause}"),
-        )
-        .caused_by(cause)
-    })
 }

@@ -2,6 +2,7 @@
 //! the position in the log together.
 
 pub mod bulk;
+mod connect;
 pub mod consumer;
 pub mod database;
 pub mod dead_letter;
@@ -9,11 +10,16 @@ mod error;
 pub mod migration;
 pub mod outbox;
 pub mod position;
+mod reader;
 pub mod relay;
+mod tenant;
 pub mod unit;
 
 pub use consumer::{Applied, Consumer, Delivery, Handler};
 pub use database::{Database, DatabaseConfig};
+pub use migration::Migrations;
+pub use reader::Reader;
+pub use tenant::Tenant;
 pub use error::{StoreResult, db_error};
 pub use relay::Relay;
 pub use unit::Unit;

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use bus::{Record, Stream};
 use bytes::{Buf as _, BufMut as _, Bytes};
 use kernel::{Error, Result, Time, Workspace};
-use sea_orm::{ConnectionTrait, EntityTrait as _, QuerySelect as _, entity::prelude::*};
+use sea_orm::{ConnectionTrait, DbBackend, EntityTrait as _, QuerySelect as _, Statement, entity::prelude::*};
 use tokio::sync::{Mutex, Notify, OwnedMutexGuard, watch};
 
 use crate::error::StoreResult as _;
@@ -48,21 +48,18 @@ struct State {
     committed: AtomicI64,
     published: watch::Sender<i64>,
     wake: Notify,
+    /// No id of this process is below.
+    lowest: i64,
     last: Arc<Mutex<i64>>,
 }
 
 /// The right to write the next row, kept until it is committed: rows become visible to the relay in the order of their
 /// ids, which a database that commits several units at once does not promise.
 pub(crate) struct Turn {
-    last: OwnedMutexGuard<i64>,
-}
-
-impl Turn {
-    /// The row's id. One whose unit is not committed is never used again.
-    pub(crate) fn next(&mut self) -> i64 {
-        *self.last += 1;
-        *self.last
-    }
+    /// The row's id. One whose unit is not committed may be used again.
+    pub(crate) id: i64,
+    /// In one process the others wait here; on PostgreSQL, where there may be several, they wait for a row.
+    _others_wait: Option<OwnedMutexGuard<i64>>,
 }
 
 /// A record that has no producer and sequence yet.
@@ -94,19 +91,33 @@ impl Outbox {
             .db()?;
         let last = last.flatten().unwrap_or(0);
         let before_first = first.flatten().map_or(last, |first| first - 1);
+        let lowest = last.max(now.0 / 1_000);
         Ok(Self {
             state: Arc::new(State {
                 committed: AtomicI64::new(last),
                 published: watch::Sender::new(before_first),
                 wake: Notify::new(),
-                last: Arc::new(Mutex::new(last.max(now.0 / 1_000))),
+                lowest,
+                last: Arc::new(Mutex::new(lowest)),
             }),
         })
     }
 
     /// Waits for the unit of work that is being committed.
-    pub(crate) async fn turn(&self) -> Turn {
-        Turn { last: self.state.last.clone().lock_owned().await }
+    pub(crate) async fn turn(&self, db: &impl ConnectionTrait) -> Result<Turn> {
+        if db.get_database_backend() == DbBackend::Postgres {
+            // The row stays locked until the commit.
+            let text = "UPDATE writer SET outbox_id = greatest(outbox_id + 1, $1) WHERE id = 2 RETURNING outbox_id";
+            let values = [self.state.lowest.into()];
+            let next = Statement::from_sql_and_values(DbBackend::Postgres, text, values);
+            let row = db.query_one_raw(next).await.db()?;
+            let row = row.ok_or_else(|| Error::internal("the table writer lacks a row: run the migrations again"))?;
+            return Ok(Turn { id: row.try_get("", "outbox_id").db()?, _others_wait: None });
+        }
+        sweep(db, self.published()).await?;
+        let mut last = self.state.last.clone().lock_owned().await;
+        *last += 1;
+        Ok(Turn { id: *last, _others_wait: Some(last) })
     }
 
     pub(crate) fn note_committed(&self, id: i64) {
@@ -124,7 +135,7 @@ impl Outbox {
 
     /// Whether everything that was committed has been published.
     pub fn is_drained(&self) -> bool {
-        self.published() >= self.state.committed.load(Ordering::SeqCst)
+        self.published() >= self.committed()
     }
 
     /// Returns when the row `id` is on the log.
@@ -136,6 +147,11 @@ impl Outbox {
 
     pub(crate) async fn wait(&self) {
         self.state.wake.notified().await;
+    }
+
+    /// The last row that this process committed.
+    pub(crate) fn committed(&self) -> i64 {
+        self.state.committed.load(Ordering::SeqCst)
     }
 }
 
@@ -150,7 +166,7 @@ pub(crate) async fn insert(db: &impl ConnectionTrait, id: i64, outgoing: &[Outgo
 }
 
 /// Removes what has been published.
-pub(crate) async fn sweep(db: &impl ConnectionTrait, published: i64) -> Result<()> {
+async fn sweep(db: &impl ConnectionTrait, published: i64) -> Result<()> {
     row::Entity::delete_many().filter(row::Column::Id.lte(published)).exec(db).await.db()?;
     Ok(())
 }

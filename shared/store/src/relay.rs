@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use bus::{Log, Record, Stream};
 use kernel::{Activity, Result};
-use sea_orm::{EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, entity::prelude::*};
+use sea_orm::{
+    ConnectionTrait, DbBackend, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, Statement,
+    entity::prelude::*,
+};
 
 use crate::Database;
 use crate::error::StoreResult as _;
@@ -14,6 +17,8 @@ use crate::outbox::{decode, row};
 
 /// Rows read at once.
 const BATCH: u64 = 64;
+/// What another process has left is looked for so often.
+const ORPHANED: Duration = Duration::from_secs(1);
 /// Pause after the log refused.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -40,11 +45,18 @@ impl Relay {
 
     async fn repeat(self) {
         loop {
-            match self.publish().await {
+            let published = if self.db.is_shared() { self.publish_shared().await } else { self.publish().await };
+            match published {
                 Ok(true) => {}
                 Ok(false) => {
                     self.activity.touch();
-                    self.db.outbox.wait().await;
+                    let more = self.db.outbox.wait();
+                    if self.db.is_shared() {
+                        // Another process may have ended before it published.
+                        drop(tokio::time::timeout(ORPHANED, more).await);
+                    } else {
+                        more.await;
+                    }
                 }
                 Err(error) => {
                     tracing::warn!(service = %self.producer, %error, "the outbox could not be published; trying again");
@@ -54,15 +66,39 @@ impl Relay {
         }
     }
 
+    /// What this process alone has written. Published rows are deleted by a later unit of work.
     async fn publish(&self) -> Result<bool> {
-        let rows = row::Entity::find()
-            .filter(row::Column::Id.gt(self.db.outbox.published()))
-            .order_by_asc(row::Column::Id)
-            .limit(BATCH)
-            .all(self.db.read())
-            .await
-            .db()?;
+        let rows = next_rows(self.db.read(), self.db.outbox.published()).await?;
         let Some(last) = rows.last().map(|row| row.id) else { return Ok(false) };
+        self.append(rows).await?;
+        self.db.outbox.note_published(last);
+        Ok(true)
+    }
+
+    /// What any process of the service has written: whoever commits publishes it and all before it, one process at a
+    /// time. A process that is stopped in between and goes on later does no harm: its records are known by their
+    /// sequences.
+    async fn publish_shared(&self) -> Result<bool> {
+        let committed = self.db.outbox.committed();
+        let txn = self.db.transaction().await?;
+        // The deletion need not survive a power cut: what is published again is known.
+        let turn = "SELECT set_config('synchronous_commit', 'off', true), \
+                    pg_advisory_xact_lock(hashtextextended(current_schema() || ' relay', 0))";
+        txn.query_one_raw(Statement::from_string(DbBackend::Postgres, turn)).await.db()?;
+        let rows = next_rows(&txn, 0).await?;
+        let Some(last) = rows.last().map(|row| row.id) else {
+            txn.rollback().await.db()?;
+            self.db.outbox.note_published(committed);
+            return Ok(false);
+        };
+        self.append(rows).await?;
+        row::Entity::delete_many().filter(row::Column::Id.lte(last)).exec(&txn).await.db()?;
+        txn.commit().await.db()?;
+        self.db.outbox.note_published(last);
+        Ok(true)
+    }
+
+    async fn append(&self, rows: Vec<row::Model>) -> Result<()> {
         let mut streams: [(Stream, Vec<Record>); 2] = Stream::ALL.map(|stream| (stream, Vec::new()));
         for row in rows {
             for (stream, record) in decode(row.id, row.payload, &self.producer)? {
@@ -76,7 +112,11 @@ impl Relay {
                 self.log.append(stream, records).await?;
             }
         }
-        self.db.outbox.note_published(last);
-        Ok(true)
+        Ok(())
     }
+}
+
+async fn next_rows(db: &impl ConnectionTrait, after: i64) -> Result<Vec<row::Model>> {
+    let rows = row::Entity::find().filter(row::Column::Id.gt(after)).order_by_asc(row::Column::Id).limit(BATCH);
+    rows.all(db).await.db()
 }

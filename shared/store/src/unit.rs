@@ -16,6 +16,7 @@ pub struct Unit {
     outbox: Outbox,
     outgoing: Vec<Outgoing>,
     afterwards: Vec<Box<dyn FnOnce() + Send + Sync>>,
+    others_wrote: bool,
 }
 
 impl std::fmt::Debug for Unit {
@@ -26,7 +27,17 @@ impl std::fmt::Debug for Unit {
 
 impl Unit {
     pub(crate) fn new(txn: DatabaseTransaction, outbox: Outbox) -> Self {
-        Self { txn, outbox, outgoing: Vec::new(), afterwards: Vec::new() }
+        Self { txn, outbox, outgoing: Vec::new(), afterwards: Vec::new(), others_wrote: false }
+    }
+
+    pub(crate) fn after_others(self, others_wrote: bool) -> Self {
+        Self { others_wrote, ..self }
+    }
+
+    /// Whether another process of the service may have written since the last unit of this one: what memory keeps of
+    /// the database may be old then, and is to be read again. Said again until a unit that heard it commits.
+    pub fn others_wrote(&self) -> bool {
+        self.others_wrote
     }
 
     /// The transaction, for every statement of this unit.
@@ -81,11 +92,9 @@ impl Unit {
         let turn = if self.outgoing.is_empty() {
             None
         } else {
-            outbox::sweep(&self.txn, self.outbox.published()).await?;
-            let mut turn = self.outbox.turn().await;
-            let id = turn.next();
-            outbox::insert(&self.txn, id, &self.outgoing).await?;
-            Some((turn, id))
+            let turn = self.outbox.turn(&self.txn).await?;
+            outbox::insert(&self.txn, turn.id, &self.outgoing).await?;
+            Some(turn)
         };
         let Self { txn, outbox, afterwards, .. } = self;
         // In a task of its own: a caller who goes away in between must not hide from the relay, nor from what memory
@@ -95,9 +104,9 @@ impl Unit {
             for work in afterwards {
                 work();
             }
-            let Some((_turn, id)) = turn else { return Ok(None) };
-            outbox.note_committed(id);
-            Ok(Some(id))
+            let Some(turn) = turn else { return Ok(None) };
+            outbox.note_committed(turn.id);
+            Ok(Some(turn.id))
         };
         #[expect(clippy::disallowed_methods, reason = "awaited right here")]
         let committed = tokio::spawn(committing).await;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bus::embedded::{EmbeddedLog, Options};
 use bus::{Log, Record, Stream};
-use kernel::{Activity, Clock, Error, Kind, Result, Secret, Time, Warp, Workspace};
+use kernel::{Activity, Clock, Error, Kind, Result, Time, Warp, Workspace};
 use prost::Message as _;
 use sea_orm::{ConnectionTrait, EntityTrait as _, Schema, Set};
 use store::position::Position;
@@ -92,9 +92,9 @@ impl Bench {
 
     /// The database `name`, opened as a new process opens it.
     async fn named(&self, name: &str) -> Database {
-        let url = Secret::new(format!("sqlite:{}", self.file(name).display()));
-        let config = DatabaseConfig { url, connections: 2 };
-        let db = Database::open(&config, Vec::new(), &self.clock).await.unwrap();
+        let url = format!("sqlite:{}", self.file(name).display());
+        let config = DatabaseConfig::new(url);
+        let db = Database::open("test", &config, Vec::new, &self.clock).await.unwrap();
         let unit = db.begin().await.unwrap();
         let backend = unit.db().get_database_backend();
         let table = Schema::new(backend).create_table_from_entity(seen::Entity).if_not_exists().to_owned();
@@ -273,11 +273,11 @@ async fn a_service_restored_from_a_backup_is_heard() {
 async fn a_clock_that_went_back_silences_nobody() {
     let bench = Bench::new();
     let (ahead, _warp) = Clock::warped(bench.clock.now().plus(Duration::from_secs(86_400)));
-    let url = Secret::new(format!("sqlite:{}", bench.file("writer").display()));
-    let config = DatabaseConfig { url, connections: 1 };
+    let url = format!("sqlite:{}", bench.file("writer").display());
+    let config = DatabaseConfig::new(url);
     let reader = bench.named("reader").await;
     for (id, clock) in [("a", &ahead), ("b", &bench.clock)] {
-        let writer = Database::open(&config, Vec::new(), clock).await.unwrap();
+        let writer = Database::open("test", &config, Vec::new, clock).await.unwrap();
         publish(&writer, id).await;
         drop(writer);
         bench.run(&bench.named("writer").await, Notes::default()).await;
@@ -310,9 +310,9 @@ async fn what_follows_a_commit_follows_it_whoever_goes_away() {
 
 #[tokio::test]
 async fn a_database_of_unknown_kind_is_refused() {
-    let config = DatabaseConfig { url: Secret::new("mysql://x"), connections: 1 };
+    let config = DatabaseConfig::new("mysql://x");
     assert_eq!(
-        Database::open(&config, Vec::new(), &Clock::system()).await.unwrap_err().kind,
+        Database::open("test", &config, Vec::new, &Clock::system()).await.unwrap_err().kind,
         Kind::Precondition
     );
 }

@@ -1,7 +1,11 @@
-//! For tests: services in one process on throw-away data and a clock moved by hand, reached by real gRPC.
+//! For tests: services in one process on throw-away data and a clock moved by hand, reached by real gRPC; and engines
+//! to run on.
 
 mod polled;
+pub mod postgres;
+mod stack;
 mod stage;
 
 pub use polled::polled;
+pub use stack::Stack;
 pub use stage::{Client, Stage, TokenInterceptor, event, start_time};

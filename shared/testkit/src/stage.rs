@@ -14,6 +14,7 @@ use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
+use crate::Stack;
 use wire::event::{Event, Identifier};
 
 /// How tests reach a service: `SomethingClient::new(stage.client())`.
@@ -40,6 +41,8 @@ pub struct Stage {
     /// The clock itself, for what a test runs beside the process.
     pub clock: Clock,
     folder: TempDir,
+    /// Where its databases and its log are.
+    stack: Vec<String>,
 }
 
 /// 2026-11-21 10:00 in Shanghai.
@@ -56,8 +59,9 @@ impl Stage {
         let folder = tempfile::tempdir()
             .map_err(|cause| kernel::Error::internal("no temporary folder").caused_by(cause))?;
         let (clock, warp) = Clock::warped(start_time());
-        let running = launch(assembly, &folder, clock.clone()).await?;
-        Ok(Self { running, warp, clock, folder })
+        let stack = Stack::chosen().settings(&assembly.layers.services()).await?;
+        let running = launch(assembly, &folder, &stack, clock.clone()).await?;
+        Ok(Self { running, warp, clock, folder, stack })
     }
 
     /// Stops the process and runs `assembly` on the same data and clock.
@@ -65,10 +69,10 @@ impl Stage {
     /// # Errors
     /// What starting says.
     pub async fn reopen(self, assembly: Assembly) -> Result<Self> {
-        let Self { running, warp, clock, folder } = self;
+        let Self { running, warp, clock, folder, stack } = self;
         running.shutdown().await;
-        let running = launch(assembly, &folder, clock.clone()).await?;
-        Ok(Self { running, warp, clock, folder })
+        let running = launch(assembly, &folder, &stack, clock.clone()).await?;
+        Ok(Self { running, warp, clock, folder, stack })
     }
 
     /// Where the data lies.
@@ -143,10 +147,11 @@ fn is_new(highest: &mut HashMap<Arc<str>, u64>, record: &bus::Record) -> bool {
     before.is_none_or(|before| record.sequence > before)
 }
 
-async fn launch(mut assembly: Assembly, folder: &TempDir, clock: Clock) -> Result<Running> {
+async fn launch(mut assembly: Assembly, folder: &TempDir, stack: &[String], clock: Clock) -> Result<Running> {
     let data = format!("common.data={}", folder.path().display());
     let ours = [data.as_str(), "common.grpc=127.0.0.1:0", "common.http=127.0.0.1:0", "common.dev=true"];
-    assembly.layers.set.splice(0..0, ours.map(str::to_owned));
+    assembly.layers.set.splice(0..0, ours.map(str::to_owned).into_iter().chain(stack.iter().cloned()));
+    assembly.migrate().await?;
     assembly.launch(clock).await
 }
 

@@ -1,7 +1,7 @@
 //! Transactions in doubt: what is registered once more, because nobody knew that it was, is still there once.
 
 use bytes::Bytes;
-use kernel::{Clock, Ids, Secret};
+use kernel::{Clock, Ids};
 use prost::Message as _;
 use sea_orm::ConnectionTrait as _;
 use store::DatabaseConfig;
@@ -13,9 +13,9 @@ use crate::engine::{Engine, Options};
 const CUSTOMER: &str = "0199aaaa-0000-7000-8000-000000000001";
 
 async fn database(folder: &std::path::Path) -> Database {
-    let url = Secret::new(format!("sqlite:{}", folder.join("analytics.db").display()));
-    let config = DatabaseConfig { url, connections: 1 };
-    Database::open(&config, migration::all(), &Clock::system()).await.unwrap()
+    let url = format!("sqlite:{}", folder.join("analytics.db").display());
+    let config = DatabaseConfig::new(url);
+    Database::open("analytics", &config, migration::all, &Clock::system()).await.unwrap()
 }
 
 fn engine(folder: &std::path::Path) -> Engine {

@@ -1,6 +1,6 @@
 //! Every event counts once, across flushes, compactions, restarts and repetitions on the log.
 
-use kernel::{Clock, Secret};
+use kernel::Clock;
 use sea_orm::ConnectionTrait as _;
 use store::{Database, DatabaseConfig};
 use wire::analytics::{QueryTrendRequest, ScanEventsRequest};
@@ -73,9 +73,9 @@ async fn what_is_no_event_is_left_out_and_the_rest_goes_on() {
 }
 
 async fn database(stage: &Stage) -> Database {
-    let url = Secret::new(format!("sqlite:{}", stage.folder().join("analytics.db").display()));
-    let config = DatabaseConfig { url, connections: 1 };
-    Database::open(&config, <Analytics as chassis::Service>::migrations(), &Clock::system()).await.unwrap()
+    let url = format!("sqlite:{}", stage.folder().join("analytics.db").display());
+    let config = DatabaseConfig::new(url);
+    Database::open("analytics", &config, <Analytics as chassis::Service>::migrations, &Clock::system()).await.unwrap()
 }
 
 async fn change(db: &Database, sql: &str) {

@@ -1,6 +1,6 @@
 //! Memory and database agree, wherever a call that changes them is cut off.
 
-use kernel::{Clock, Secret};
+use kernel::Clock;
 use store::DatabaseConfig;
 use testkit::polled;
 
@@ -13,9 +13,9 @@ fn source(n: usize) -> Source {
 #[tokio::test]
 async fn a_change_that_is_cut_off_is_known_if_it_was_committed() {
     let folder = tempfile::tempdir().unwrap();
-    let url = Secret::new(format!("sqlite:{}", folder.path().join("t.db").display()));
-    let config = DatabaseConfig { url, connections: 1 };
-    let db = Database::open(&config, crate::store::migration::all(), &Clock::system()).await.unwrap();
+    let url = format!("sqlite:{}", folder.path().join("t.db").display());
+    let config = DatabaseConfig::new(url);
+    let db = Database::open("ingest", &config, crate::store::migration::all, &Clock::system()).await.unwrap();
     let known = Sources::open(&db, false).await.unwrap();
     let mut polls = 1_usize;
     loop {

@@ -17,8 +17,8 @@ use crate::world::{World, request, somebody};
 /// As if the process had died at that point.
 async fn force(world: &World, sql: &str) {
     let url = format!("sqlite:{}", world.stage.folder().join("messaging.db").display());
-    let config = DatabaseConfig { url: kernel::Secret::new(url), connections: 1 };
-    let db = Database::open(&config, Messaging::migrations(), &world.stage.clock).await.unwrap();
+    let config = DatabaseConfig::new(url);
+    let db = Database::open("messaging", &config, Messaging::migrations, &world.stage.clock).await.unwrap();
     let unit = db.begin().await.unwrap();
     unit.db().execute_unprepared(sql).await.unwrap();
     unit.commit().await.unwrap();

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use kernel::{Error, Kind, Result};
+use store::Tenant;
 use tower::{Layer, Service};
 use tracing::Instrument as _;
 
@@ -42,8 +43,8 @@ impl<S> Layer<S> for StackLayer {
 
 impl StackLayer {
     /// Lets the caller through: the extension a local call carries cannot come from a socket.
-    fn admit<B>(&self, request: &mut http::Request<B>) -> Result<()> {
-        let Some(scope) = self.scopes.of(request.uri().path()) else { return Ok(()) };
+    fn admit<B>(&self, request: &mut http::Request<B>) -> Result<Option<Tenant>> {
+        let Some(scope) = self.scopes.of(request.uri().path()) else { return Ok(None) };
         let caller = match request.extensions().get::<Caller>() {
             Some(caller) => caller.clone(),
             None => {
@@ -53,11 +54,12 @@ impl StackLayer {
         };
         caller.require(scope)?;
         let choices = self.scopes.choices(request.uri().path()).cloned();
+        let tenant = Tenant::Workspace(caller.workspace.clone());
         request.extensions_mut().insert(caller);
         if let Some(choices) = choices {
             request.extensions_mut().insert(choices);
         }
-        Ok(())
+        Ok(Some(tenant))
     }
 }
 
@@ -89,8 +91,14 @@ where
             let (begin, deadline) = (Instant::now(), context.deadline);
             let response = match layer.admit(&mut request) {
                 Err(error) => to_status(&error).into_http(),
-                Ok(()) => {
-                    let work = context.scope(inner.call(request));
+                Ok(tenant) => {
+                    let call = inner.call(request);
+                    let work = context.scope(async move {
+                        match tenant {
+                            Some(tenant) => tenant.scope(call).await,
+                            None => call.await,
+                        }
+                    });
                     match tokio::time::timeout_at(deadline.into(), work).await {
                         Ok(response) => response?,
                         Err(_) => to_status(&late()).into_http(),

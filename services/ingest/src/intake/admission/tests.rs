@@ -57,9 +57,9 @@ impl Log for Liar {
 async fn gate(folder: &std::path::Path, lies: u32) -> (Arc<Admission>, Arc<dyn Log>) {
     let log =
         EmbeddedLog::open(&folder.join("log"), Options { partitions: 2, ..Options::default() }).unwrap();
-    let url = kernel::Secret::new(format!("sqlite:{}", folder.join("t.db").display()));
-    let config = DatabaseConfig { url, connections: 1 };
-    let db = Database::open(&config, crate::store::migration::all(), &Clock::system()).await.unwrap();
+    let url = format!("sqlite:{}", folder.join("t.db").display());
+    let config = DatabaseConfig::new(url);
+    let db = Database::open("ingest", &config, crate::store::migration::all, &Clock::system()).await.unwrap();
     let gate = Admission {
         state: Mutex::new(State {
             seen: Seen::default(),

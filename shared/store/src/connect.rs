@@ -1,0 +1,115 @@
+//! Opening connections: SQLite for one machine, PostgreSQL for many.
+
+use std::path::Path;
+use std::time::Duration;
+
+use kernel::{Error, Kind, Result};
+use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+use sea_orm::{ConnectOptions, DatabaseConnection};
+
+/// What a URL names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Engine<'a> {
+    /// The file.
+    Sqlite(&'a Path),
+    Postgres,
+}
+
+impl<'a> Engine<'a> {
+    /// # Errors
+    /// [`Kind::Precondition`] for a URL of another kind.
+    pub(crate) fn of(url: &'a str) -> Result<Self> {
+        if let Some(file) = url.strip_prefix("sqlite:") {
+            Ok(Self::Sqlite(Path::new(file)))
+        } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+            Ok(Self::Postgres)
+        } else {
+            let message = "database.url must begin with `sqlite:` or `postgres:`";
+            Err(Error::precondition("DATABASE_URL_UNKNOWN", message))
+        }
+    }
+}
+
+/// Connections to a file, which is made when missing unless they only read.
+pub(crate) async fn sqlite(url: &str, connections: u32, read_only: bool) -> Result<DatabaseConnection> {
+    let mut options = pool(url, connections);
+    options.map_sqlx_sqlite_opts(move |sqlite| {
+        sqlite
+            .create_if_missing(!read_only)
+            .read_only(read_only)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(Duration::from_secs(10))
+            .foreign_keys(true)
+            .statement_cache_capacity(256)
+            .pragma("wal_autocheckpoint", "4000")
+            .pragma("cache_size", "-65536")
+            .pragma("temp_store", "memory")
+    });
+    connect(options).await
+}
+
+/// Longest pause within a transaction: a process that was stopped in the middle of one lets go of its locks then.
+const LONGEST_PAUSE: &str = "10s";
+
+/// Connections to a server. A statement that takes longer than `timeout` is given up, and so is one that waits so long
+/// for a lock.
+pub(crate) async fn postgres(
+    url: &str,
+    connections: u32,
+    name: &str,
+    timeout: Duration,
+) -> Result<DatabaseConnection> {
+    let mut options = pool(url, connections);
+    let name = format!("guanxi {name}");
+    options.map_sqlx_postgres_opts(move |postgres| {
+        postgres.application_name(&name).statement_cache_capacity(256).options([
+            ("statement_timeout", format!("{}ms", timeout.as_millis())),
+            ("idle_in_transaction_session_timeout", LONGEST_PAUSE.to_owned()),
+        ])
+    });
+    connect(options).await
+}
+
+fn pool(url: &str, connections: u32) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url);
+    options
+        .max_connections(connections)
+        .min_connections(1)
+        .acquire_timeout(Duration::from_secs(30))
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .sqlx_logging(false);
+    options
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that connects")]
+async fn connect(options: ConnectOptions) -> Result<DatabaseConnection> {
+    sea_orm::Database::connect(options).await.map_err(|cause| {
+        let message = format!(
+            "the database cannot be opened: {cause}; see that it runs, and that database.url names its host, \
+             database, role and password"
+        );
+        Error::new(Kind::Unavailable, "DATABASE_UNAVAILABLE", message).caused_by(cause)
+    })
+}
+
+/// Makes the folder of a database file.
+pub(crate) fn make_folder(file: &Path) -> Result<()> {
+    let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) else { return Ok(()) };
+    std::fs::create_dir_all(folder).map_err(|cause| {
+        let message = format!(
+            "the folder {} cannot be written: {cause}; choose another data directory",
+            folder.display()
+        );
+        Error::new(Kind::Precondition, "DATA_DIRECTORY_NOT_WRITABLE", message).caused_by(cause)
+    })
+}
+
+/// The role that a URL of PostgreSQL names.
+pub(crate) fn role(url: &str) -> Result<String> {
+    let options: sea_orm::sqlx::postgres::PgConnectOptions = url.parse().map_err(|cause| {
+        Error::precondition("DATABASE_URL_UNKNOWN", format!("database.url cannot be read: {cause}"))
+    })?;
+    Ok(options.get_username().to_owned())
+}

@@ -1,0 +1,254 @@
+//! A throw-away PostgreSQL: the one that `DATABASE_URL` names (a superuser's URL), else one that this process starts on
+//! a free port and that ends with it.
+
+use std::os::unix::fs::chown;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use kernel::{Error, Result};
+use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, Statement};
+use tempfile::TempDir;
+use tokio::sync::OnceCell;
+
+/// Role that owns tables.
+const OWNER: &str = "guanxi_test_owner";
+/// Role that services connect as.
+const ROLE: &str = "guanxi_test";
+/// The database, with a schema for every test and service.
+const DATABASE: &str = "guanxi_test";
+/// Longest wait for the server.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A server.
+#[derive(Debug)]
+pub struct Postgres {
+    /// `host:port`.
+    address: String,
+    /// As a superuser.
+    admin: String,
+    _own: Option<Own>,
+}
+
+/// A server of this process's own.
+#[derive(Debug)]
+struct Own {
+    /// Ends when its standard input does: when this process is gone, however it went.
+    _guard: Child,
+    _folder: TempDir,
+}
+
+/// Where services find their databases: `{service}` stands for the service's name.
+#[derive(Clone, Debug)]
+pub struct Urls {
+    /// As the role that owns nothing.
+    pub url: String,
+    /// As the owner of the tables.
+    pub owner_url: String,
+}
+
+impl Postgres {
+    /// The one of this process.
+    ///
+    /// # Errors
+    /// When there is none and none can be started; it says what to install.
+    pub async fn shared() -> Result<&'static Self> {
+        static SHARED: OnceCell<Postgres> = OnceCell::const_new();
+        SHARED.get_or_try_init(Self::start).await
+    }
+
+    /// Another one.
+    ///
+    /// # Errors
+    /// See [`Postgres::shared`].
+    pub async fn start() -> Result<Self> {
+        #[expect(clippy::disallowed_methods, reason = "what a test runs on is said by its environment")]
+        let given = std::env::var("DATABASE_URL").ok();
+        let server = match given {
+            Some(admin) => Self { address: address_of(&admin)?, admin, _own: None },
+            None => Self::start_own().await?,
+        };
+        server.prepare().await?;
+        Ok(server)
+    }
+
+    async fn start_own() -> Result<Self> {
+        let programs = programs()?;
+        let folder = tempfile::tempdir().map_err(|cause| failed("no temporary folder", cause))?;
+        let user = Unprivileged::find()?;
+        user.give(folder.path())?;
+        let data = folder.path().join("data");
+        let made = user
+            .command(&programs.join("initdb"))
+            .arg("-D")
+            .arg(&data)
+            .args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"])
+            .stdout(Stdio::null())
+            .current_dir(folder.path())
+            .status()
+            .map_err(|cause| failed("initdb cannot be run", cause))?;
+        if !made.success() {
+            return Err(Error::unavailable("initdb failed; its reason stands above"));
+        }
+        let port = free_port()?;
+        // The shell goes on until its standard input ends, then ends the server.
+        let script = format!(
+            "'{}' -D '{}' -p {port} -k '' -c listen_addresses=127.0.0.1 -c max_connections=500 -c shared_buffers=128MB \
+             -c fsync=off -c full_page_writes=off -c log_min_messages=fatal -c max_wal_size=2GB & cat > /dev/null; \
+             kill -INT $!; wait",
+            programs.join("postgres").display(),
+            data.display()
+        );
+        let guard = user
+            .command(Path::new("/bin/sh"))
+            .args(["-c", &script])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .current_dir(folder.path())
+            .spawn()
+            .map_err(|cause| failed("postgres cannot be run", cause))?;
+        Ok(Self {
+            address: format!("127.0.0.1:{port}"),
+            admin: format!("postgres://postgres@127.0.0.1:{port}/postgres"),
+            _own: Some(Own { _guard: guard, _folder: folder }),
+        })
+    }
+
+    async fn prepare(&self) -> Result<()> {
+        let admin = connect(&self.admin).await?;
+        for role in [OWNER, ROLE] {
+            let there = format!("SELECT 1 AS n FROM pg_roles WHERE rolname = '{role}'");
+            if !holds(&admin, &there).await? {
+                run_unless_there(&admin, &format!("CREATE ROLE {role} LOGIN PASSWORD 'test'")).await?;
+            }
+        }
+        let there = format!("SELECT 1 AS n FROM pg_database WHERE datname = '{DATABASE}'");
+        if !holds(&admin, &there).await? {
+            let create = format!(
+                "CREATE DATABASE {DATABASE} OWNER {OWNER} ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
+            );
+            run_unless_there(&admin, &create).await?;
+        }
+        Ok(())
+    }
+
+    /// A fresh schema for each of `services`; tests differ by `name`.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn schemas(&self, name: &str, services: &[&str]) -> Result<Urls> {
+        let urls = self.urls(name);
+        let owner = connect(&self.database(OWNER)).await?;
+        for service in services {
+            run(&owner, &format!("CREATE SCHEMA IF NOT EXISTS \"{name}_{service}\"")).await?;
+        }
+        owner.close().await.map_err(|cause| failed("PostgreSQL", cause))?;
+        Ok(urls)
+    }
+
+    fn urls(&self, name: &str) -> Urls {
+        let url = |role| format!("{}?options=-c%20search_path%3D{name}_{{service}}", self.database(role));
+        Urls { url: url(ROLE), owner_url: url(OWNER) }
+    }
+
+    fn database(&self, role: &str) -> String {
+        format!("postgres://{role}:test@{}/{DATABASE}", self.address)
+    }
+
+    /// As a superuser, for what only such a one may do.
+    pub fn admin(&self) -> &str {
+        &self.admin
+    }
+}
+
+/// Who the server runs as: it refuses to be root.
+struct Unprivileged(Option<u32>);
+
+impl Unprivileged {
+    fn find() -> Result<Self> {
+        let own = std::fs::metadata("/proc/self").map_err(|cause| failed("/proc", cause))?;
+        if std::os::unix::fs::MetadataExt::uid(&own) != 0 {
+            return Ok(Self(None));
+        }
+        let users = std::fs::read_to_string("/etc/passwd").map_err(|cause| failed("/etc/passwd", cause))?;
+        let id = |name: &str| {
+            let line = users.lines().find(|line| line.split(':').next() == Some(name))?;
+            line.split(':').nth(2)?.parse().ok()
+        };
+        Ok(Self(Some(id("postgres").or_else(|| id("nobody")).unwrap_or(65_534))))
+    }
+
+    fn give(&self, folder: &Path) -> Result<()> {
+        match self.0 {
+            Some(user) => chown(folder, Some(user), None).map_err(|cause| failed("chown", cause)),
+            None => Ok(()),
+        }
+    }
+
+    fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        if let Some(user) = self.0 {
+            command.uid(user);
+        }
+        command
+    }
+}
+
+/// The folder of `initdb` and `postgres`: Debian keeps them apart from other programs.
+fn programs() -> Result<PathBuf> {
+    let mut folders: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
+        .map(|versions| versions.flatten().map(|version| version.path().join("bin")).collect())
+        .unwrap_or_default();
+    folders.sort();
+    folders.reverse();
+    folders.extend(["/usr/local/bin", "/usr/bin", "/opt/homebrew/bin"].map(PathBuf::from));
+    folders.into_iter().find(|folder| folder.join("initdb").exists()).ok_or_else(|| {
+        Error::precondition(
+            "POSTGRES_MISSING",
+            "these tests need PostgreSQL: `apt-get install postgresql` (or set DATABASE_URL to a superuser's URL)",
+        )
+    })
+}
+
+fn free_port() -> Result<u16> {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    Ok(free.map_err(|cause| failed("no free port", cause))?.port())
+}
+
+fn address_of(url: &str) -> Result<String> {
+    let options: sea_orm::sqlx::postgres::PgConnectOptions =
+        url.parse().map_err(|cause| failed("DATABASE_URL cannot be read", cause))?;
+    Ok(format!("{}:{}", options.get_host(), options.get_port()))
+}
+
+async fn connect(url: &str) -> Result<DatabaseConnection> {
+    let mut options = sea_orm::ConnectOptions::new(url);
+    options.max_connections(1).acquire_timeout(PATIENCE).sqlx_logging(false);
+    #[expect(clippy::disallowed_methods, reason = "makes databases, uses none")]
+    sea_orm::Database::connect(options).await.map_err(|cause| failed("PostgreSQL cannot be reached", cause))
+}
+
+async fn run(db: &DatabaseConnection, statement: &str) -> Result<()> {
+    db.execute_unprepared(statement).await.map_err(|cause| failed(statement, cause)).map(drop)
+}
+
+/// Another test process may have made it at the same moment.
+async fn run_unless_there(db: &DatabaseConnection, statement: &str) -> Result<()> {
+    match db.execute_unprepared(statement).await {
+        Err(cause) if !["already exists", "duplicate key"].iter().any(|sign| cause.to_string().contains(sign)) => {
+            Err(failed(statement, cause))
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn holds(db: &DatabaseConnection, query: &str) -> Result<bool> {
+    let found = db.query_one_raw(Statement::from_string(DbBackend::Postgres, query)).await;
+    Ok(found.map_err(|cause| failed(query, cause))?.is_some())
+}
+
+fn failed(what: &str, cause: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::unavailable(format!("{what}: {cause}")).caused_by(cause)
+}
