@@ -14,7 +14,7 @@ use chassis::Context;
 use kernel::{Clock, Ids, Result, Time, Workspace};
 use prost::Message as _;
 use serde_json::{Map, Value};
-use store::Database;
+use store::{Database, Tenant};
 use wire::event::Event;
 
 pub(crate) use self::admission::Admission;
@@ -201,12 +201,19 @@ impl Intake {
     async fn keep(&self, workspace: &Workspace, failed: Vec<FailedEvent>) -> Result<()> {
         let more = u64::try_from(failed.len()).unwrap_or(u64::MAX);
         let before = self.failed.fetch_add(more, Ordering::Relaxed);
-        let unit = self.db.begin().await?;
-        failed_events::insert(unit.db(), failed).await?;
-        if before / TRIM_EVERY != (before + more) / TRIM_EVERY {
-            failed_events::trim(unit.db(), workspace.as_str(), self.max_failed).await?;
-        }
-        unit.commit().await
+        let trims = before / TRIM_EVERY != (before + more) / TRIM_EVERY;
+        // Said here, since over HTTP the write key names the workspace.
+        let tenant = Tenant::Workspace(workspace.clone());
+        tenant
+            .scope(async {
+                let unit = self.db.begin().await?;
+                failed_events::insert(unit.db(), failed).await?;
+                if trims {
+                    failed_events::trim(unit.db(), workspace.as_str(), self.max_failed).await?;
+                }
+                unit.commit().await
+            })
+            .await
     }
 }
 

@@ -146,8 +146,13 @@ impl Layers {
     /// [`kernel::Kind::Precondition`] that names the key or file at fault.
     pub fn merge(&self) -> Result<Settings> {
         let mut builder = Config::builder();
-        for (section, text) in [("common", include_str!("../config.toml"))].iter().chain(&self.defaults) {
+        let common = [("common", include_str!("../config.toml"))];
+        for (section, text) in common.iter().chain(&self.defaults) {
             builder = builder.add_source(File::from_str(&in_section(section, text), FileFormat::Toml));
+        }
+        for (service, _) in &self.defaults {
+            let text = in_section(&format!("{service}.database"), include_str!("../database.toml"));
+            builder = builder.add_source(File::from_str(&text, FileFormat::Toml));
         }
         if let Some(file) = &self.file {
             builder = builder.add_source(File::from(file.as_path()).format(FileFormat::Toml));

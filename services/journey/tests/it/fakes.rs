@@ -71,7 +71,7 @@ pub(crate) struct Settings {
     database: DatabaseConfig,
 }
 
-pub(crate) const DEFAULTS: &str = "world = 0\n[database]\nurl = \"\"\nconnections = 1\n";
+pub(crate) const DEFAULTS: &str = "world = 0\n";
 
 /// The world of a stand-in. Cheap to clone.
 #[derive(Clone)]

@@ -73,7 +73,7 @@ pub(crate) struct NoConfig {
     database: store::DatabaseConfig,
 }
 
-const DEFAULTS: &str = "[database]\nurl = \"\"\nconnections = 1\n";
+const DEFAULTS: &str = "";
 
 /// Identity.
 #[derive(Debug)]

@@ -12,7 +12,7 @@ pub(crate) struct Config {
 }
 
 /// Their defaults.
-pub(crate) const DEFAULTS: &str = "[database]\nurl = \"\"\nconnections = 1\n";
+pub(crate) const DEFAULTS: &str = "";
 
 /// Every event on the log, in order: all that the stand-ins know.
 pub(crate) async fn events(log: &Weak<dyn bus::Log>) -> Vec<wire::event::Event> {

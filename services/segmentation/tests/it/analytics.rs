@@ -24,7 +24,7 @@ pub(crate) struct Config {
 
 impl Service for FakeAnalytics {
     const NAME: &'static str = "analytics";
-    const DEFAULTS: &'static str = "[database]\nurl = \"\"\nconnections = 1\n";
+    const DEFAULTS: &'static str = "";
     type Config = Config;
 
     fn migrations() -> Vec<Box<dyn sea_orm_migration::MigrationTrait>> {

@@ -27,7 +27,7 @@ pub(crate) struct Options {}
 
 impl Service for Mirror {
     const NAME: &'static str = "mirror";
-    const DEFAULTS: &'static str = "[database]\nurl = \"\"\nconnections = 1\n";
+    const DEFAULTS: &'static str = "";
     type Config = Options;
 
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
