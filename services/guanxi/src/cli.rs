@@ -18,6 +18,8 @@ pub(crate) enum Command {
     Dev(Dev),
     /// Run some services (or `all`) as configured.
     Serve(Serve),
+    /// Bring the schemas of some services (or `all`) up to date, as the owner of their tables.
+    Migrate(Serve),
     /// Create or update definitions from YAML; prints what changes.
     Apply(Apply),
     /// Play a seeded shop of a few hundred customers on fresh data, show what happened, and go on serving.

@@ -7,6 +7,7 @@ mod client;
 mod demo;
 mod dev;
 mod import;
+mod migrate;
 mod serve;
 mod ui;
 
@@ -25,6 +26,7 @@ async fn main() -> ExitCode {
     let outcome = match cli::Cli::parse().command {
         cli::Command::Dev(options) => dev::run(options).await,
         cli::Command::Serve(options) => serve::run(options).await,
+        cli::Command::Migrate(options) => migrate::run(options).await,
         cli::Command::Apply(options) => apply::run(options).await,
         cli::Command::Demo(options) => demo::run(options).await,
         cli::Command::Import(options) => import::run(options).await,

@@ -5,13 +5,13 @@ use uuid::Uuid;
 
 use crate::postgres::Postgres;
 
-/// The engines below the services.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The engines below the services, with the data of one test.
+#[derive(Clone, Debug)]
 pub enum Stack {
     /// SQLite and the embedded log: nothing to install.
     Embedded,
-    /// PostgreSQL and JetStream.
-    Engines,
+    /// PostgreSQL and JetStream, under a name of the test's own.
+    Engines(String),
 }
 
 impl Stack {
@@ -19,20 +19,23 @@ impl Stack {
     pub fn chosen() -> Self {
         #[expect(clippy::disallowed_methods, reason = "what a test runs on is said by its environment")]
         let named = std::env::var("STACK");
-        if named.is_ok_and(|name| name == "engines") { Self::Engines } else { Self::Embedded }
+        if named.is_ok_and(|name| name == "engines") { Self::engines() } else { Self::Embedded }
     }
 
-    /// Settings (`section.key=value`) for `services` on fresh data of this kind.
+    /// PostgreSQL and JetStream, with fresh data.
+    pub fn engines() -> Self {
+        #[expect(clippy::disallowed_methods, reason = "names that differ between processes too")]
+        let name = Uuid::new_v4().simple().to_string();
+        Self::Engines(format!("t{name}"))
+    }
+
+    /// Settings (`section.key=value`) for `services` on its data.
     ///
     /// # Errors
     /// When an engine cannot be started; it says what to install.
-    pub async fn settings(self, services: &[&str]) -> Result<Vec<String>> {
-        if self == Self::Embedded {
-            return Ok(Vec::new());
-        }
-        #[expect(clippy::disallowed_methods, reason = "names that differ between processes too")]
-        let name = format!("t{}", Uuid::new_v4().simple());
-        let urls = Postgres::shared().await?.schemas(&name, services).await?;
+    pub async fn settings(&self, services: &[&str]) -> Result<Vec<String>> {
+        let Self::Engines(name) = self else { return Ok(Vec::new()) };
+        let urls = Postgres::shared().await?.schemas(name, services).await?;
         Ok(vec![
             format!("common.database.url={}", urls.url),
             format!("common.database.owner_url={}", urls.owner_url),

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bus::Stream;
-use chassis::{Assembly, Running};
+use chassis::config::Settings;
+use chassis::{Assembly, Running, Service};
 use kernel::{Clock, Result, Time, Warp};
 use prost::Message as _;
+use store::Database;
 use tempfile::TempDir;
 use tonic::metadata::MetadataValue;
 use tonic::service::Interceptor;
@@ -41,8 +43,8 @@ pub struct Stage {
     /// The clock itself, for what a test runs beside the process.
     pub clock: Clock,
     folder: TempDir,
-    /// Where its databases and its log are.
-    stack: Vec<String>,
+    stack: Stack,
+    settings: Settings,
 }
 
 /// 2026-11-21 10:00 in Shanghai.
@@ -56,12 +58,19 @@ impl Stage {
     /// # Errors
     /// What starting says.
     pub async fn open(assembly: Assembly) -> Result<Self> {
+        Self::open_on(Stack::chosen(), assembly).await
+    }
+
+    /// The same on given engines.
+    ///
+    /// # Errors
+    /// What starting says.
+    pub async fn open_on(stack: Stack, assembly: Assembly) -> Result<Self> {
         let folder = tempfile::tempdir()
             .map_err(|cause| kernel::Error::internal("no temporary folder").caused_by(cause))?;
         let (clock, warp) = Clock::warped(start_time());
-        let stack = Stack::chosen().settings(&assembly.layers.services()).await?;
-        let running = launch(assembly, &folder, &stack, clock.clone()).await?;
-        Ok(Self { running, warp, clock, folder, stack })
+        let (running, settings) = launch(assembly, &folder, &stack, clock.clone()).await?;
+        Ok(Self { running, warp, clock, folder, stack, settings })
     }
 
     /// Stops the process and runs `assembly` on the same data and clock.
@@ -69,15 +78,23 @@ impl Stage {
     /// # Errors
     /// What starting says.
     pub async fn reopen(self, assembly: Assembly) -> Result<Self> {
-        let Self { running, warp, clock, folder, stack } = self;
+        let Self { running, warp, clock, folder, stack, .. } = self;
         running.shutdown().await;
-        let running = launch(assembly, &folder, &stack, clock.clone()).await?;
-        Ok(Self { running, warp, clock, folder, stack })
+        let (running, settings) = launch(assembly, &folder, &stack, clock.clone()).await?;
+        Ok(Self { running, warp, clock, folder, stack, settings })
     }
 
     /// Where the data lies.
     pub fn folder(&self) -> &std::path::Path {
         self.folder.path()
+    }
+
+    /// The database of the service `S`, opened beside the process.
+    ///
+    /// # Errors
+    /// What connecting says.
+    pub async fn database<S: Service>(&self) -> Result<Database> {
+        Database::open(S::NAME, &self.settings.database(S::NAME)?, S::migrations, &self.clock).await
     }
 
     /// A connection by TCP that sends the development token.
@@ -147,12 +164,14 @@ fn is_new(highest: &mut HashMap<Arc<str>, u64>, record: &bus::Record) -> bool {
     before.is_none_or(|before| record.sequence > before)
 }
 
-async fn launch(mut assembly: Assembly, folder: &TempDir, stack: &[String], clock: Clock) -> Result<Running> {
+async fn launch(mut assembly: Assembly, folder: &TempDir, stack: &Stack, clock: Clock) -> Result<(Running, Settings)> {
+    let engines = stack.settings(&assembly.layers.services()).await?;
     let data = format!("common.data={}", folder.path().display());
     let ours = [data.as_str(), "common.grpc=127.0.0.1:0", "common.http=127.0.0.1:0", "common.dev=true"];
-    assembly.layers.set.splice(0..0, ours.map(str::to_owned).into_iter().chain(stack.iter().cloned()));
+    assembly.layers.set.splice(0..0, ours.map(str::to_owned).into_iter().chain(engines));
     assembly.migrate().await?;
-    assembly.launch(clock).await
+    let settings = assembly.layers.merge()?;
+    Ok((assembly.launch(clock).await?, settings))
 }
 
 /// An event with identifiers written `namespace=value`, and properties.

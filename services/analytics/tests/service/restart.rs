@@ -1,8 +1,8 @@
 //! Every event counts once, across flushes, compactions, restarts and repetitions on the log.
 
-use kernel::Clock;
 use sea_orm::ConnectionTrait as _;
-use store::{Database, DatabaseConfig};
+use store::Database;
+use testkit::Stack;
 use wire::analytics::{QueryTrendRequest, ScanEventsRequest};
 
 use super::*;
@@ -72,12 +72,6 @@ async fn what_is_no_event_is_left_out_and_the_rest_goes_on() {
     assert_eq!(count(&stage).await, 1.0);
 }
 
-async fn database(stage: &Stage) -> Database {
-    let url = format!("sqlite:{}", stage.folder().join("analytics.db").display());
-    let config = DatabaseConfig::new(url);
-    Database::open("analytics", &config, <Analytics as chassis::Service>::migrations, &Clock::system()).await.unwrap()
-}
-
 async fn change(db: &Database, sql: &str) {
     let unit = db.begin().await.unwrap();
     unit.db().execute_unprepared(sql).await.unwrap();
@@ -86,8 +80,9 @@ async fn change(db: &Database, sql: &str) {
 
 #[tokio::test]
 async fn a_database_that_refuses_for_a_while_costs_and_doubles_nothing() {
-    let stage = Stage::open(assembly(&SMALL)).await.unwrap();
-    let db = database(&stage).await;
+    // A trigger is the easiest way to a database that refuses, and SQLite's owner is whoever opens it.
+    let stage = Stage::open_on(Stack::Embedded, assembly(&SMALL)).await.unwrap();
+    let db = stage.database::<Analytics>().await.unwrap();
     // The last statement of the transaction fails.
     change(
         &db,
@@ -119,7 +114,7 @@ async fn a_log_that_was_emptied_is_read_from_its_start() {
     let events: Vec<_> = (0..10).map(|n| event(1, "product_viewed", n, json!({}))).collect();
     play(&stage, 1, &events).await;
     // As if the log had been lost: it ends before the place that is kept.
-    change(&database(&stage).await, "update log_position set position = position + 1000").await;
+    change(&stage.database::<Analytics>().await.unwrap(), "update log_position set position = position + 1000").await;
     let stage = stage.reopen(assembly(&SMALL)).await.unwrap();
     play(&stage, 11, &[event(1, "product_viewed", 11, json!({}))]).await;
     assert_eq!(count(&stage).await, 11.0);

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use chassis::{Assembly, Caller, Context, Layers, Parts, Service};
 use kernel::{Result, Workspace};
+use store::Tenant;
 use sea_orm_migration::MigrationTrait;
 use testkit::{Stage, polled};
 use wire::journey as proto;
@@ -57,6 +58,10 @@ fn draft(key: &str) -> proto::Journey {
 
 #[tokio::test]
 async fn publishing_that_is_cut_off_is_known_if_it_was_committed() {
+    Tenant::Workspace(Workspace::new("demo")).scope(publish_and_cut_off()).await;
+}
+
+async fn publish_and_cut_off() {
     let _stage = Stage::open(Assembly::new(Layers::default()).with::<Bare>()).await.unwrap();
     let shared = STARTED.lock().unwrap().take().unwrap();
     let api = Api { shared: shared.clone() };

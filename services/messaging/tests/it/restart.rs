@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use chassis::Service as _;
 use messaging::Messaging;
 use sea_orm::ConnectionTrait as _;
 use serde_json::json;
-use store::{Database, DatabaseConfig};
+use store::Tenant;
 use wire::messaging::{ChannelKind, MessageState as State};
 
 use crate::receiver::Receiver;
@@ -16,10 +15,8 @@ use crate::world::{World, request, somebody};
 
 /// As if the process had died at that point.
 async fn force(world: &World, sql: &str) {
-    let url = format!("sqlite:{}", world.stage.folder().join("messaging.db").display());
-    let config = DatabaseConfig::new(url);
-    let db = Database::open("messaging", &config, Messaging::migrations, &world.stage.clock).await.unwrap();
-    let unit = db.begin().await.unwrap();
+    let db = world.stage.database::<Messaging>().await.unwrap();
+    let unit = Tenant::Platform.scope(db.begin()).await.unwrap();
     unit.db().execute_unprepared(sql).await.unwrap();
     unit.commit().await.unwrap();
 }
