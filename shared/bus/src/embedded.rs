@@ -14,7 +14,6 @@ mod recover;
 mod scan;
 mod segment;
 mod shared;
-mod tail;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -26,19 +25,18 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use futures::future::{BoxFuture, FutureExt, pending, ready};
-use kernel::{Clock, Error, Result, Violation};
+use kernel::{Clock, Error, Result};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use self::file::OpenFile;
 use self::reader::Wanted;
 use self::shared::Shared;
 use self::writer::{Request, Writer};
-use crate::{Entry, Log, MAX_RECORD_BYTES, Record, Stream};
+use crate::size::{check, weight};
+use crate::{Entry, Log, Record, Stream};
 
 /// Bytes of records that wait to be written, at the most; who brings more waits before.
 const QUEUE_BYTES: u32 = 64 << 20;
-/// What a record takes in the queue besides key and payload, roughly.
-const RECORD_OVERHEAD: usize = 160;
 /// More partitions serve nobody within one process.
 const MAX_PARTITIONS: u32 = 1024;
 
@@ -224,6 +222,14 @@ impl Log for EmbeddedLog {
         }
         .boxed()
     }
+
+    fn healthy(&self) -> Result<()> {
+        match self.shared.broken.get() {
+            Some(broken) => Err(Error::unavailable(broken.clone())),
+            None if self.ended.has_changed().is_err() => Err(closed()),
+            None => Ok(()),
+        }
+    }
 }
 
 impl fmt::Debug for EmbeddedLog {
@@ -244,26 +250,6 @@ impl Drop for EmbeddedLog {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn weight(record: &Record) -> usize {
-    RECORD_OVERHEAD + record.key.len() + record.payload.len()
-}
-
-/// Refuses records that are too large, naming each.
-fn check(records: &[Record]) -> Result<()> {
-    let wrong = records.iter().enumerate().filter(|(_, record)| !frame::fits(record));
-    let violations: Vec<_> = wrong
-        .map(|(at, record)| Violation {
-            field: format!("records[{at}]"),
-            description: format!(
-                "{} bytes of key and payload; at most {MAX_RECORD_BYTES} (and 65535 for a name) fit the event log: \
-                 send less, or keep large content elsewhere and refer to it",
-                record.key.len() + record.payload.len()
-            ),
-        })
-        .collect();
-    if violations.is_empty() { Ok(()) } else { Err(Error::violations(violations)) }
 }
 
 /// Cuts records into what one group commit takes.

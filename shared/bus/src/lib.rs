@@ -1,17 +1,22 @@
 //! The event log: durable append, reading by partition and position, and waiting for more without polling.
 //!
 //! Two streams, each cut into partitions by customer. A position counts the records of one partition of one stream
-//! from 0 and may have gaps. Whoever reads keeps its own position. [`embedded`] serves one process; the contract in
-//! [`contract`] holds for every backend.
+//! from 0 and may have gaps. Whoever reads keeps its own position. [`embedded`] serves one process, [`jetstream`] many
+//! on many machines; the contract in [`contract`] holds for every backend.
 
 pub mod contract;
 pub mod embedded;
+pub mod jetstream;
+mod names;
+mod room;
+mod size;
+mod tail;
 
 use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, FutureExt, ready};
 use kernel::{Result, Workspace};
 
 /// What a record is about.
@@ -84,7 +89,8 @@ pub trait Log: fmt::Debug + Send + Sync + 'static {
     fn append(&self, stream: Stream, records: Vec<Record>) -> BoxFuture<'_, Result<()>>;
 
     /// Up to `max` entries of a partition at or behind `from`, in order; empty only at the end. Fewer when they are large
-    /// (about 4 MiB a call). Reading before the earliest kept position starts there.
+    /// (about 4 MiB a call). Reading before the earliest kept position starts there; where nothing at all is kept
+    /// behind `from`, who reads may go on from [`Log::start`].
     ///
     /// # Errors
     /// [`kernel::Kind::Unavailable`] when the log cannot be read, [`kernel::Kind::Internal`] when what was kept is damaged,
@@ -97,15 +103,33 @@ pub trait Log: fmt::Debug + Send + Sync + 'static {
         max: usize,
     ) -> BoxFuture<'_, Result<Vec<Entry>>>;
 
-    /// The position that the next durable record of the partition will have at the least.
+    /// The position that the next durable record of the partition will have at the least. Covers what this process has
+    /// appended and read; what other processes have appended may come into view a moment later: see [`Log::latest`].
     fn end(&self, stream: Stream, partition: u32) -> u64;
 
     /// The earliest position kept.
     fn start(&self, stream: Stream, partition: u32) -> u64;
 
-    /// Returns when the partition's end lies behind `position`, so that reading from there finds something. Wakes up
-    /// without polling; for a partition that is not there, never.
+    /// Returns when something is kept at or behind `position`, so that reading from there finds it. Wakes up without
+    /// polling, also after an outage; for a partition that is not there, never.
     fn wait(&self, stream: Stream, partition: u32, position: u64) -> BoxFuture<'_, ()>;
+
+    /// Returns when [`Log::end`] of every partition covers whatever anybody, in any process, was answered for before the
+    /// call. A log that only this process writes, as which this default takes it, is always there.
+    ///
+    /// # Errors
+    /// [`kernel::Kind::Unavailable`] when the log cannot be asked.
+    fn latest(&self, _stream: Stream) -> BoxFuture<'_, Result<()>> {
+        ready(Ok(())).boxed()
+    }
+
+    /// Whether the log can be written and read now; for readiness. Never waits. By default always.
+    ///
+    /// # Errors
+    /// [`kernel::Kind::Unavailable`], saying what is wrong.
+    fn healthy(&self) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// A record's size at the most: key and payload together.

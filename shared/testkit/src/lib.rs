@@ -1,11 +1,13 @@
 //! For tests: services in one process on throw-away data and a clock moved by hand, reached by real gRPC; and engines
 //! to run on.
 
+pub mod nats;
 mod polled;
 pub mod postgres;
 mod stack;
 mod stage;
 
+pub use nats::NatsServer;
 pub use polled::polled;
 pub use stack::Stack;
 pub use stage::{Client, Stage, TokenInterceptor, event, start_time};

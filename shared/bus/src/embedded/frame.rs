@@ -11,11 +11,10 @@
 //!
 //! A batch frame knows its own offset, so that nothing but a batch that was written at that place is taken for one.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use kernel::{Time, Workspace};
 
+use crate::names::Names;
 use crate::{Record, Stream};
 
 /// Length and CRC.
@@ -105,7 +104,7 @@ pub(super) fn seal_batch(out: &mut [u8], batch: Batch) {
     }
 }
 
-/// Appends a record's frame. Lengths have been checked by [`fits`].
+/// Appends a record's frame. Lengths have been checked by [`crate::size::check`].
 pub(super) fn put_record(out: &mut Vec<u8>, stream: Stream, partition: u32, position: u64, record: &Record) {
     let workspace = record.workspace.as_str().as_bytes();
     let producer = record.producer.as_bytes();
@@ -124,13 +123,6 @@ pub(super) fn put_record(out: &mut Vec<u8>, stream: Stream, partition: u32, posi
         out.extend_from_slice(part);
     }
     close(out, begin);
-}
-
-/// Whether the record's lengths can be written down.
-pub(super) fn fits(record: &Record) -> bool {
-    let names = [record.workspace.as_str().len(), record.producer.len()];
-    record.key.len() + record.payload.len() <= crate::MAX_RECORD_BYTES
-        && names.iter().all(|length| *length <= usize::from(u16::MAX))
 }
 
 /// Length of the whole frame that `bytes` begins with; `None` when even its head is not whole.
@@ -191,23 +183,6 @@ impl RawRecord {
             sequence,
             payload: self.body.slice(payload_at..),
         })
-    }
-}
-
-/// Workspace and producer names seen before; there are few.
-#[derive(Debug, Default)]
-pub(super) struct Names(Vec<Arc<str>>);
-
-impl Names {
-    fn name(&mut self, bytes: &[u8]) -> Option<Arc<str>> {
-        if let Some(known) = self.0.iter().find(|known| known.as_bytes() == bytes) {
-            return Some(known.clone());
-        }
-        let name: Arc<str> = std::str::from_utf8(bytes).ok()?.into();
-        if self.0.len() < 32 {
-            self.0.push(name.clone());
-        }
-        Some(name)
     }
 }
 

@@ -6,14 +6,13 @@ use std::sync::Arc;
 use kernel::{Error, Result};
 
 use super::cursor::{Cursor, Stop};
-use super::frame::{Frame, Names};
+use super::frame::Frame;
 use super::layout::{slot as slot_of, unreadable};
 use super::segment::Segment;
 use super::shared::Shared;
 use crate::Entry;
-
-/// Payload that one call answers at the most, besides the first entry.
-const MAX_BYTES: usize = 4 << 20;
+use crate::names::Names;
+use crate::room::Room;
 
 /// What one call asks for.
 #[derive(Clone, Copy, Debug)]
@@ -23,25 +22,6 @@ pub(super) struct Wanted {
     /// Nothing at or behind.
     pub(super) end: u64,
     pub(super) max: usize,
-}
-
-/// Counts what has been taken.
-struct Room {
-    records: usize,
-    bytes: usize,
-}
-
-impl Room {
-    fn new(max: usize) -> Self {
-        Self { records: max, bytes: MAX_BYTES }
-    }
-
-    fn take(&mut self, entry: &Entry) -> bool {
-        let fits = self.records > 0 && self.bytes > 0;
-        self.records = self.records.saturating_sub(1);
-        self.bytes = self.bytes.saturating_sub(entry.record.key.len() + entry.record.payload.len());
-        fits
-    }
 }
 
 /// The recent ones; `None` when the files must be asked.

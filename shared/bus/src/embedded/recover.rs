@@ -14,7 +14,7 @@ use super::layout::{self, slots, unreadable, unwritable};
 use super::scan::{self, Subject};
 use super::segment::{Segment, Segments};
 use super::shared::Shared;
-use super::tail::Tail;
+use crate::tail::Tail;
 
 /// Reads the folder, which must be locked, and makes its first file when there is none.
 pub(super) fn recover(folder: &Path, options: Options, open: &OpenFile) -> Result<Shared> {
@@ -52,6 +52,7 @@ pub(super) fn recover(folder: &Path, options: Options, open: &OpenFile) -> Resul
         segments: Segments::new(segments),
         tail: Tail::new(slots(partitions)),
         ends: ends.into_iter().map(watch::Sender::new).collect(),
+        broken: std::sync::OnceLock::new(),
     };
     shared.expire();
     Ok(shared)

@@ -1,13 +1,14 @@
 //! What readers and the writer share.
 
 use std::path::PathBuf;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use kernel::Clock;
 use tokio::sync::watch;
 
 use super::segment::Segments;
-use super::tail::Tail;
+use crate::tail::Tail;
 
 /// The log's state in memory; everything in it is durable.
 pub(super) struct Shared {
@@ -20,6 +21,8 @@ pub(super) struct Shared {
     pub(super) tail: Tail,
     /// Next position per slot; whoever waits is woken by it.
     pub(super) ends: Vec<watch::Sender<u64>>,
+    /// Why nothing can be appended any more.
+    pub(super) broken: OnceLock<String>,
 }
 
 impl Shared {

@@ -39,8 +39,6 @@ pub(super) struct Writer {
     segment: Arc<Segment>,
     file: Box<dyn SegmentFile>,
     bytes: Vec<u8>,
-    /// Why nothing can be appended any more.
-    broken: Option<String>,
     /// Whether anything has been appended since the log was opened.
     dirty: bool,
 }
@@ -61,7 +59,7 @@ impl Writer {
             return Err(Error::internal("an opened log has no file"));
         };
         let file = open(&segment.path).map_err(|error| layout::unwritable(&segment.path, error))?;
-        Ok(Self { shared, open, segment, file, bytes: Vec::new(), broken: None, dirty: false })
+        Ok(Self { shared, open, segment, file, bytes: Vec::new(), dirty: false })
     }
 
     /// Serves requests until nobody can send any more, and all that were accepted are answered.
@@ -107,7 +105,7 @@ impl Writer {
     }
 
     fn finish(&mut self, group: Group) {
-        let written = match &self.broken {
+        let written = match self.shared.broken.get() {
             Some(broken) => Err(broken.clone()),
             None => self.write(&group),
         };
@@ -143,11 +141,13 @@ impl Writer {
             return Ok(begin);
         };
         if let Err(cut) = self.file.cut(begin) {
-            self.broken = Some(format!(
+            let broken = format!(
                 "the event log takes no more records: after a failed write ({error}), {} could not be cut back to \
                  {begin} bytes ({cut}); check the disk and start the process again",
                 self.segment.path.display()
-            ));
+            );
+            // Set once: nothing is written after it.
+            let _first = self.shared.broken.set(broken);
         }
         Err(layout::unwritable(&self.segment.path, error).message)
     }

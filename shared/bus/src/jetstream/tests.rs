@@ -1,0 +1,109 @@
+//! Tests of this backend on real servers: the contract, with one and several partitions, and what only a server can do.
+
+#[path = "../../../testkit/src/nats.rs"]
+#[expect(
+    dead_code,
+    unreachable_pub,
+    reason = "testkit's file: it cannot be depended on here, for it depends on this crate"
+)]
+mod nats;
+mod outages;
+mod refusals;
+mod sharing;
+mod streams;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::{BoxFuture, FutureExt};
+use kernel::{Result, Secret, Workspace};
+
+use self::nats::NatsServer;
+use super::{JetStreamLog, Options};
+use crate::contract::Backend;
+use crate::{Entry, Log, Record, Stream};
+
+/// Longer than anything here takes.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// A server, and names of its own on it.
+struct Place {
+    server: NatsServer,
+    options: Options,
+}
+
+impl Place {
+    fn new(partitions: u32) -> Self {
+        Self::on(NatsServer::start().unwrap(), partitions)
+    }
+
+    fn on(server: NatsServer, partitions: u32) -> Self {
+        let options = Options {
+            url: Secret::new(server.url()),
+            prefix: NatsServer::prefix(),
+            partitions,
+            ..Options::default()
+        };
+        Self { server, options }
+    }
+
+    async fn log(&self) -> Arc<JetStreamLog> {
+        JetStreamLog::connect(self.options.clone()).await.unwrap()
+    }
+}
+
+impl Backend for Place {
+    fn open(&self) -> BoxFuture<'_, Result<Arc<dyn Log>>> {
+        let options = self.options.clone();
+        async move { JetStreamLog::connect(options).await.map(|log| log as Arc<dyn Log>) }.boxed()
+    }
+}
+
+crate::contract_tests!(one_partition, Place::on(NatsServer::given_or_start()?, 1));
+crate::contract_tests!(four_partitions, Place::on(NatsServer::given_or_start()?, 4));
+
+fn record(sequence: u64) -> Record {
+    Record {
+        workspace: Workspace::new("demo"),
+        key: "张伟".into(),
+        producer: "ingest".into(),
+        sequence,
+        payload: format!("第{sequence}次浏览商品").into(),
+    }
+}
+
+fn records(sequences: std::ops::Range<u64>) -> Vec<Record> {
+    sequences.map(record).collect()
+}
+
+async fn append(log: &JetStreamLog, sequences: std::ops::Range<u64>) {
+    soon(log.append(Stream::Events, records(sequences))).await.unwrap();
+}
+
+async fn soon<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(DEADLINE, future).await.expect("not in time")
+}
+
+/// Waits for what has no event of its own.
+async fn until(what: &str, condition: impl Fn() -> bool) {
+    let begin = tokio::time::Instant::now();
+    while !condition() {
+        assert!(begin.elapsed() < DEADLINE, "{what}: not in time");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Everything from a position on.
+async fn entries(log: &JetStreamLog, mut from: u64) -> Vec<Entry> {
+    let mut entries: Vec<Entry> = Vec::new();
+    loop {
+        let more = soon(log.read(Stream::Events, 0, from, 10_000)).await.unwrap();
+        let Some(last) = more.last() else { return entries };
+        from = last.position + 1;
+        entries.extend(more);
+    }
+}
+
+async fn read(log: &JetStreamLog, from: u64) -> Vec<u64> {
+    entries(log, from).await.iter().map(|entry| entry.record.sequence).collect()
+}
