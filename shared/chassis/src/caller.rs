@@ -10,13 +10,18 @@ pub const DEV_WORKSPACE: &str = "demo";
 /// The token, and write key, that development mode accepts.
 pub const DEV_TOKEN: &str = "dev";
 
+/// Stands for every scope in a token.
+pub const EVERY_SCOPE: &str = "*";
+
 /// An authenticated caller. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Caller {
     /// The tenant it acts for.
     pub workspace: Workspace,
-    /// Its name, for audit and merge records.
+    /// Its name, for audit and merge records: the token's subject, `service:journey` for a service acting by itself.
     pub subject: Arc<str>,
+    /// The service that called on its behalf, if one did.
+    pub via: Option<Arc<str>>,
     scopes: Scopes,
 }
 
@@ -29,15 +34,31 @@ enum Scopes {
 impl Caller {
     /// A service of the platform acting for a workspace by itself.
     pub fn system(workspace: Workspace, service: &'static str) -> Self {
-        Self { workspace, subject: service.into(), scopes: Scopes::All }
+        Self::new(workspace, format!("service:{service}"), Scopes::All)
     }
 
     /// A caller limited to some scopes.
     pub fn limited(workspace: Workspace, subject: &str, scopes: impl IntoIterator<Item = String>) -> Self {
-        Self {
-            workspace,
-            subject: subject.into(),
-            scopes: Scopes::Only(Arc::new(scopes.into_iter().collect())),
+        Self::new(workspace, subject, Scopes::Only(Arc::new(scopes.into_iter().collect())))
+    }
+
+    /// A caller with the scopes that a token lists: words with spaces between them; `*` among them: every scope.
+    pub fn with_scope(workspace: Workspace, subject: &str, scope: &str) -> Self {
+        if scope.split_whitespace().any(|word| word == EVERY_SCOPE) {
+            return Self::new(workspace, subject, Scopes::All);
+        }
+        Self::limited(workspace, subject, scope.split_whitespace().map(str::to_owned))
+    }
+
+    fn new(workspace: Workspace, subject: impl Into<Arc<str>>, scopes: Scopes) -> Self {
+        Self { workspace, subject: subject.into(), via: None, scopes }
+    }
+
+    /// What it may, as a token lists it.
+    pub fn scope(&self) -> String {
+        match &self.scopes {
+            Scopes::All => EVERY_SCOPE.to_owned(),
+            Scopes::Only(granted) => granted.iter().map(String::as_str).collect::<Vec<_>>().join(" "),
         }
     }
 
@@ -54,46 +75,5 @@ impl Caller {
             )),
             _ => Ok(()),
         }
-    }
-}
-
-/// Turns tokens into callers.
-#[derive(Clone, Debug)]
-pub struct Authenticator {
-    dev: bool,
-}
-
-impl Authenticator {
-    /// In development mode the token `dev` stands for the workspace `demo`; outside it no token is known yet.
-    pub fn new(dev: bool) -> Self {
-        Self { dev }
-    }
-
-    /// The caller behind an `authorization` header's value.
-    ///
-    /// # Errors
-    /// [`Kind::Unauthenticated`] that says what to send.
-    pub fn authenticate(&self, header: Option<&str>) -> Result<Caller> {
-        let refused = |message| Error::new(Kind::Unauthenticated, "TOKEN_REFUSED", message);
-        let header = header.ok_or_else(|| refused("send `authorization: Bearer <token>`"))?;
-        let token = header
-            .split_once(' ')
-            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-            .map(|(_, token)| token.trim())
-            .ok_or_else(|| refused("the authorization header must read `Bearer <token>`"))?;
-        if self.dev && token == DEV_TOKEN {
-            return Ok(Caller {
-                workspace: Workspace::new(DEV_WORKSPACE),
-                subject: "dev".into(),
-                scopes: Scopes::All,
-            });
-        }
-        Err(refused(if self.dev {
-            "the token is not known here: development mode knows `dev`; give it by --token or GUANXI_TOKEN, or as \
-             `authorization: Bearer dev`"
-        } else {
-            "the token is not known here: outside development mode (common.dev) no token is known yet; give one that \
-             is by --token or GUANXI_TOKEN, or as `authorization: Bearer <token>`"
-        }))
     }
 }

@@ -39,6 +39,36 @@ pub struct Common {
     pub workspaces: BTreeMap<String, String>,
     /// Addresses of services in other processes.
     pub services: BTreeMap<String, String>,
+    /// Who is let in.
+    pub auth: Auth,
+    /// TLS of gRPC.
+    pub tls: Tls,
+}
+
+/// Who is let in, and as whom this process calls others.
+#[derive(Clone, Debug, Default, serde::Deserialize, serde::Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Auth {
+    /// The key set (JWKS) that tokens are verified with: a file, or an address of `https://` or `http://`.
+    pub jwks: String,
+    /// `iss` of every token.
+    pub issuer: String,
+    /// `aud` of every token.
+    pub audience: String,
+    /// File of the private key that signs calls to services in other processes.
+    pub service_key: PathBuf,
+}
+
+/// TLS of gRPC: PEM files. All empty: none.
+#[derive(Clone, Debug, Default, serde::Deserialize, serde::Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// The certificate of this process with those that lead to the authority; shown to callers and to services called.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+    /// The authorities by which certificates of callers and of services called are verified.
+    pub authority: PathBuf,
 }
 
 /// Logging.

@@ -3,6 +3,7 @@
 //! A service implements [`Service`]; [`Process`] runs any set of them in one process. Calls between services look the
 //! same whether the other one runs in this process or elsewhere ([`rpc`]).
 
+pub mod auth;
 pub mod caller;
 pub mod config;
 pub mod fact;
@@ -15,6 +16,7 @@ pub mod service;
 pub mod status;
 pub mod tasks;
 pub mod telemetry;
+pub mod tls;
 pub mod values;
 
 pub use caller::Caller;

@@ -14,12 +14,13 @@ use tokio_util::sync::CancellationToken;
 use tonic::service::{Routes, RoutesBuilder};
 use tower::Layer as _;
 
-use crate::caller::Authenticator;
+use crate::auth::Authenticator;
 use crate::config::{Common, Layers, Settings};
 use crate::metrics::Metrics;
 use crate::rpc::{self, Rpc, Scopes, StackLayer, Switchboard};
 use crate::service::{Context, Parts, Service};
 use crate::tasks::Tasks;
+use crate::tls::Tls;
 use crate::{http, status};
 
 type Start = Box<dyn for<'a> FnOnce(&'a mut Process) -> BoxFuture<'a, Result<()>> + Send>;
@@ -90,6 +91,8 @@ pub struct Process {
     ids: Ids,
     log: Arc<dyn Log>,
     rpc: Rpc,
+    authenticator: Authenticator,
+    tls: Tls,
     switchboard: Switchboard,
     tasks: Tasks,
     activity: Activity,
@@ -105,6 +108,8 @@ impl Process {
     /// [`Kind::Precondition`] for wrong settings or a data directory that is in use or cannot be written.
     pub async fn new(settings: Settings, clock: Clock) -> Result<Self> {
         let common: Common = settings.section("common")?;
+        let tls = Tls::open(&common.tls, clock.clone())?;
+        let authenticator = Authenticator::open(&common, &clock).await?;
         let retention = kernel::time::parse_duration(&common.bus.retention).map_err(|message| {
             Error::precondition("CONFIG_INVALID", format!("common.bus.retention: {message}"))
         })?;
@@ -118,12 +123,14 @@ impl Process {
         let log = tokio::task::spawn_blocking(move || EmbeddedLog::open(&folder, options))
             .await
             .map_err(|cause| Error::internal("opening the log was interrupted").caused_by(cause))??;
-        let switchboard = Switchboard::default();
+        let (switchboard, tasks) = (Switchboard::default(), Tasks::default());
         Ok(Self {
-            rpc: Rpc::new(switchboard.clone(), &common.services)?,
+            rpc: Rpc::new(switchboard.clone(), &common, (&tls, &authenticator, &clock), &tasks)?,
+            authenticator,
+            tls,
             workspaces: common.workspaces()?,
             ids: Ids::new(clock.clone()),
-            tasks: Tasks::default(),
+            tasks,
             activity: Activity::default(),
             metrics: Metrics::default(),
             parts: Vec::new(),
@@ -161,7 +168,7 @@ impl Process {
             ids: self.ids.clone(),
             db,
             log: self.log.clone(),
-            rpc: self.rpc.clone(),
+            rpc: self.rpc.used_by(S::NAME),
             tasks: self.tasks.clone(),
             activity: self.activity.clone(),
             workspaces: self.workspaces.clone(),
@@ -179,10 +186,13 @@ impl Process {
     /// # Errors
     /// [`Kind::Precondition`] when a port is taken.
     pub async fn serve(self) -> Result<Running> {
-        let Self { common, tasks, activity, metrics, switchboard, parts, rpc: ways, log, .. } = self;
+        let Self {
+            common, tasks, activity, metrics, switchboard, parts, rpc: ways, log, authenticator, tls, ..
+        } = self;
+        tasks.spawn("key set", authenticator.clone().keep_fresh());
         let (routes, web) = assemble(parts, &metrics).await?;
         let layer = StackLayer {
-            authenticator: Authenticator::new(common.dev),
+            authenticator,
             scopes: Scopes::load()?,
             metrics: metrics.clone(),
         };
@@ -192,7 +202,7 @@ impl Process {
         let (grpc_address, http_address) = (address(&grpc)?, address(&web_listener)?);
         let stop = CancellationToken::new();
         let servers = tokio_util::task::TaskTracker::new();
-        let incoming = tokio_stream::wrappers::TcpListenerStream::new(grpc);
+        let incoming = rpc::incoming(grpc, tls);
         let server = rpc::server()
             .layer(layer)
             .add_routes(routes)

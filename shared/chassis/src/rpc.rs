@@ -4,27 +4,43 @@
 //! `rpc::call(client.get_profile(rpc::request(&caller, message))).await`. Workspace, deadline and trace travel with both.
 
 mod choices;
+mod connection;
+mod connector;
 mod context;
+mod incoming;
 mod local;
+mod remote;
+mod replicas;
 mod scope;
 mod server;
 mod stack;
+mod verdict;
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::sync::Arc;
 
-use kernel::{Error, Kind, Result};
+use kernel::{Clock, Error, Kind, Result};
 use tonic::{Request, Response, Status};
+use tower::ServiceExt as _;
 use tower::util::BoxCloneSyncService;
 
+pub(crate) use incoming::incoming;
 pub use local::Switchboard;
 pub use scope::Scopes;
 pub(crate) use server::server;
 pub use stack::StackLayer;
 
 use self::choices::Choices;
+use self::remote::Remote;
+use self::replicas::Replicas;
+use crate::auth::Authenticator;
+use crate::auth::issue::CallSigner;
 use crate::caller::Caller;
+use crate::config::{self, Common};
 use crate::status::{from_status, to_status};
+use crate::tasks::Tasks;
+use crate::tls::Tls;
 
 /// Messages are at most this long, both ways.
 pub const MAX_MESSAGE_BYTES: usize = 16 << 20;
@@ -53,37 +69,84 @@ pub type Channel =
 #[derive(Clone, Debug)]
 pub struct Rpc {
     local: Switchboard,
-    remote: BTreeMap<String, tonic::transport::Channel>,
+    remote: Arc<BTreeMap<String, Remote>>,
+    /// The service that calls.
+    by: Arc<str>,
 }
 
 impl Rpc {
-    /// Services named in `addresses` (`http://host:port`) are reached there, all others in this process.
+    /// Services named in `common.services` are reached there, all others in this process.
     ///
     /// # Errors
-    /// [`Kind::Precondition`] for an address that is none.
-    pub fn new(local: Switchboard, addresses: &BTreeMap<String, String>) -> Result<Self> {
-        let connect = |(name, address): (&String, &String)| {
-            let endpoint = tonic::transport::Endpoint::from_shared(address.clone()).map_err(|cause| {
-                let message =
-                    format!("common.services.{name}: `{address}` is not an address; write http://host:port");
-                Error::precondition("CONFIG_INVALID", message).caused_by(cause)
-            })?;
-            Ok((name.clone(), endpoint.connect_lazy()))
-        };
-        Ok(Self { local, remote: addresses.iter().map(connect).collect::<Result<_>>()? })
+    /// [`Kind::Precondition`] for an address that is none, or services elsewhere and no key to sign calls to them with.
+    pub(crate) fn new(
+        local: Switchboard,
+        common: &Common,
+        (tls, known, clock): (&Tls, &Authenticator, &Clock),
+        tasks: &Tasks,
+    ) -> Result<Self> {
+        let by = Arc::from("");
+        if common.services.is_empty() {
+            return Ok(Self { local, remote: Arc::default(), by });
+        }
+        if common.auth.service_key.as_os_str().is_empty() {
+            let message = "common.services names services in other processes, and there is no key to sign the calls to \
+                           them with: set common.auth.service_key to a file that `guanxi keys new` made, and put its \
+                           public half into their key sets";
+            return Err(Error::precondition("CONFIG_INVALID", message));
+        }
+        let signer = Arc::new(CallSigner::open(&common.auth, known, clock)?);
+        let methods = Scopes::load()?;
+        let mut remote = BTreeMap::new();
+        for (name, address) in &common.services {
+            let replicas = Replicas::new(&format!("common.services.{name}"), address, tls)?;
+            let way = Remote::new(name, replicas, methods.clone(), Some(signer.clone()));
+            tasks.spawn(format!("addresses of {name}"), way.replicas().keep_up());
+            remote.insert(name.clone(), way);
+        }
+        Ok(Self { local, remote: Arc::new(remote), by })
+    }
+
+    /// The same ways, used by `service`: what it calls elsewhere says so.
+    #[must_use]
+    pub(crate) fn used_by(&self, service: &str) -> Self {
+        Self { by: service.into(), ..self.clone() }
     }
 
     /// The way to a service, by its name.
     pub fn to(&self, service: &str) -> Channel {
         match self.remote.get(service) {
-            Some(channel) => BoxCloneSyncService::new(
-                tower::ServiceBuilder::new()
-                    .map_err(|cause: tonic::transport::Error| Unreached(cause.into()))
-                    .service(channel.clone()),
-            ),
-            None => BoxCloneSyncService::new(self.local.clone()),
+            Some(remote) => BoxCloneSyncService::new(remote.by(&self.by)),
+            None => {
+                let by = self.by.clone();
+                BoxCloneSyncService::new(self.local.clone().map_request(move |request| signed_by(request, &by)))
+            }
         }
     }
+}
+
+/// What a token says of the service that calls, for calls that need none.
+fn signed_by<B>(mut request: http::Request<B>, service: &Arc<str>) -> http::Request<B> {
+    if let Some(caller) = request.extensions_mut().get_mut::<Caller>() {
+        caller.via = Some(service.clone()).filter(|service| !service.is_empty());
+    }
+    request
+}
+
+/// The way to a platform from outside of it, for tools: requests bring their own token. Connects once, so that a wrong
+/// address is noticed.
+///
+/// # Errors
+/// [`Kind::Precondition`] for an address that is none or certificates that are no use (`option` and `common.tls` are what
+/// messages name), [`Kind::Unavailable`] when nothing answers there.
+pub async fn outside(option: &str, address: &str, tls: &config::Tls, clock: Clock) -> Result<Channel> {
+    let replicas = Replicas::new(option, address, &Tls::open(tls, clock)?)?;
+    let silent = |flaw: String| Error::unavailable(format!("nothing answers at {address}: {flaw}"));
+    let taken = replicas.take(&[]).await.map_err(silent)?;
+    let first = taken.ok_or_else(|| silent("its name leads nowhere".to_owned()))?;
+    first.0.connector.connect().await.map_err(|flaw| silent(flaw.to_string()))?;
+    drop(first);
+    Ok(BoxCloneSyncService::new(Remote::new(option, replicas, Scopes::load()?, None)))
 }
 
 /// Answers a unary call: finds the caller, refuses numbers that no enum has, runs `handle`, maps the error.

@@ -1,12 +1,14 @@
-//! For tests: services in one process on throw-away data and a clock moved by hand, reached by real gRPC; and engines
-//! to run on.
+//! For tests: services in one process on throw-away data and a clock moved by hand, reached by real gRPC, with keys and
+//! engines of their own.
 
+mod keys;
 pub mod nats;
 mod polled;
 pub mod postgres;
 mod stack;
 mod stage;
 
+pub use keys::Keys;
 pub use nats::NatsServer;
 pub use polled::polled;
 pub use stack::Stack;

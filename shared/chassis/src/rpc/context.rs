@@ -10,6 +10,9 @@ use tonic::Request;
 use tonic::metadata::MetadataValue;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
+/// Calls without a deadline, or with a later one, get this one. Streams may run longer once they have begun.
+pub(super) const LONGEST: Duration = Duration::from_secs(60);
+
 tokio::task_local! {
     static CURRENT: CallContext;
 }
@@ -22,13 +25,12 @@ pub(super) struct CallContext {
 }
 
 impl CallContext {
-    /// Reads the headers of a call; `longest` applies when it sets no deadline or a later one.
-    pub(super) fn read(headers: &http::HeaderMap, longest: Duration) -> Self {
-        let asked = headers.get("grpc-timeout").and_then(|value| parse_timeout(value.to_str().ok()?));
+    /// Reads the headers of a call.
+    pub(super) fn read(headers: &http::HeaderMap) -> Self {
         let trace =
             headers.get("traceparent").and_then(|value| value.to_str().ok()).filter(|text| text.len() <= 64);
         Self {
-            deadline: Instant::now() + asked.unwrap_or(longest).min(longest),
+            deadline: Instant::now() + time_left(headers),
             trace_parent: trace.unwrap_or_default().to_owned(),
         }
     }
@@ -71,6 +73,12 @@ pub(super) fn propagate<Q>(request: &mut Request<Q>) {
 
 pub(super) fn trace_parent() -> String {
     CURRENT.try_with(|context| context.trace_parent.clone()).unwrap_or_default()
+}
+
+/// How long a call with these headers may take.
+pub(super) fn time_left(headers: &http::HeaderMap) -> Duration {
+    let asked = headers.get("grpc-timeout").and_then(|value| parse_timeout(value.to_str().ok()?));
+    asked.unwrap_or(LONGEST).min(LONGEST)
 }
 
 /// `grpc-timeout`: at most eight digits and a unit, as the gRPC over HTTP/2 protocol has it.

@@ -1,10 +1,12 @@
-//! What the descriptors say of every method: the scope it requires (an option), the enums of its request.
+//! What the descriptors say of every method: the scope it requires (an option), the enums of its request, whether it may be
+//! repeated.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use kernel::{Error, Result};
-use prost_reflect::{DescriptorPool, Value};
+use prost_reflect::{DescriptorPool, MethodDescriptor, Value};
+use prost_types::method_options::IdempotencyLevel;
 
 use super::choices::Choices;
 
@@ -18,6 +20,8 @@ pub struct Scopes {
 struct Method {
     scope: String,
     choices: Option<Choices>,
+    may_repeat: bool,
+    streams_in: bool,
 }
 
 impl Scopes {
@@ -36,7 +40,13 @@ impl Scopes {
             let path = format!("/{}/{}", method.parent_service().full_name(), method.name());
             match method.options().get_extension(&extension).into_owned() {
                 Value::String(scope) if !scope.is_empty() => {
-                    by_path.insert(path, Method { scope, choices: Choices::of(method.input()) })
+                    let method = Method {
+                        choices: Choices::of(method.input()),
+                        may_repeat: may_repeat(&method, &scope),
+                        streams_in: method.is_client_streaming(),
+                        scope,
+                    };
+                    by_path.insert(path, method)
                 }
                 _ => return Err(Error::internal(format!("{path} declares no scope"))),
             };
@@ -54,8 +64,26 @@ impl Scopes {
         self.by_path.get(path)?.choices.as_ref()
     }
 
+    /// Whether a call that may have been carried out already may be made once more.
+    pub(crate) fn may_repeat(&self, path: &str) -> bool {
+        self.by_path.get(path).is_some_and(|method| method.may_repeat)
+    }
+
+    /// Whether a call brings a stream of requests.
+    pub(crate) fn streams_in(&self, path: &str) -> bool {
+        self.by_path.get(path).is_none_or(|method| method.streams_in)
+    }
+
     /// Paths of all methods.
     pub fn paths(&self) -> impl Iterator<Item = &str> {
         self.by_path.keys().map(String::as_str)
+    }
+}
+
+/// As the method declares (`idempotency_level`); otherwise what only reads.
+fn may_repeat(method: &MethodDescriptor, scope: &str) -> bool {
+    match method.method_descriptor_proto().options.as_ref().map(|options| options.idempotency_level()) {
+        Some(IdempotencyLevel::NoSideEffects | IdempotencyLevel::Idempotent) => true,
+        _ => scope.ends_with(".read"),
     }
 }

@@ -10,9 +10,9 @@ use tonic::transport::Server;
 const CALLS: u32 = 1_024;
 /// Bytes of one connection that may wait to be read, so that half of it holds [`CALLS`] small frames many times over and
 /// streams of small messages as well. Not adaptive: that begins at 64 KiB, and its budget with it.
-const CONNECTION_WINDOW: u32 = 16 << 20;
+pub(super) const CONNECTION_WINDOW: u32 = 16 << 20;
 /// Bytes of one call that may wait to be read.
-const CALL_WINDOW: u32 = 1 << 20;
+pub(super) const CALL_WINDOW: u32 = 1 << 20;
 
 /// A server with these limits.
 pub(crate) fn server() -> Server {

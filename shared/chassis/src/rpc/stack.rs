@@ -1,7 +1,7 @@
 //! Around every call, from outside or within: who is calling and whether they may, the deadline, the trace, metrics.
 
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use futures::future::BoxFuture;
 use kernel::{Error, Kind, Result};
@@ -11,12 +11,10 @@ use tracing::Instrument as _;
 
 use super::context::CallContext;
 use super::scope::Scopes;
-use crate::caller::{Authenticator, Caller};
+use crate::auth::Authenticator;
+use crate::caller::Caller;
 use crate::metrics::Metrics;
 use crate::status::to_status;
-
-/// Calls without a deadline, or with a later one, get this one. Streams may run longer once they have begun.
-const LONGEST: Duration = Duration::from_secs(60);
 
 /// Makes the stack. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -43,23 +41,28 @@ impl<S> Layer<S> for StackLayer {
 
 impl StackLayer {
     /// Lets the caller through: the extension a local call carries cannot come from a socket.
-    fn admit<B>(&self, request: &mut http::Request<B>) -> Result<Option<Tenant>> {
-        let Some(scope) = self.scopes.of(request.uri().path()) else { return Ok(None) };
-        let caller = match request.extensions().get::<Caller>() {
+    async fn admit<B>(&self, request: http::Request<B>) -> Result<http::Request<B>> {
+        let (mut parts, body) = request.into_parts();
+        self.admit_parts(&mut parts).await?;
+        Ok(http::Request::from_parts(parts, body))
+    }
+
+    async fn admit_parts(&self, request: &mut http::request::Parts) -> Result<()> {
+        let Some(scope) = self.scopes.of(request.uri.path()) else { return Ok(()) };
+        let caller = match request.extensions.get::<Caller>() {
             Some(caller) => caller.clone(),
             None => {
-                let header = request.headers().get(http::header::AUTHORIZATION);
-                self.authenticator.authenticate(header.and_then(|value| value.to_str().ok()))?
+                let header = request.headers.get(http::header::AUTHORIZATION);
+                self.authenticator.authenticate(header.and_then(|value| value.to_str().ok())).await?
             }
         };
         caller.require(scope)?;
-        let choices = self.scopes.choices(request.uri().path()).cloned();
-        let tenant = Tenant::Workspace(caller.workspace.clone());
-        request.extensions_mut().insert(caller);
+        let choices = self.scopes.choices(request.uri.path()).cloned();
+        request.extensions.insert(caller);
         if let Some(choices) = choices {
-            request.extensions_mut().insert(choices);
+            request.extensions.insert(choices);
         }
-        Ok(Some(tenant))
+        Ok(())
     }
 }
 
@@ -78,32 +81,36 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, mut request: http::Request<B>) -> Self::Future {
+    fn call(&mut self, request: http::Request<B>) -> Self::Future {
         // The instance that was polled ready answers; the clone takes its place.
         let fresh = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, fresh);
         let layer = self.layer.clone();
-        let mut context = CallContext::read(request.headers(), LONGEST);
+        let mut context = CallContext::read(request.headers());
         let path = request.uri().path().to_owned();
         let span = tracing::info_span!("rpc", method = %path);
         context.join(request.headers(), &span);
         let answer = async move {
             let (begin, deadline) = (Instant::now(), context.deadline);
-            let response = match layer.admit(&mut request) {
-                Err(error) => to_status(&error).into_http(),
-                Ok(tenant) => {
-                    let call = inner.call(request);
-                    let work = context.scope(async move {
-                        match tenant {
-                            Some(tenant) => tenant.scope(call).await,
-                            None => call.await,
-                        }
-                    });
-                    match tokio::time::timeout_at(deadline.into(), work).await {
-                        Ok(response) => response?,
-                        Err(_) => to_status(&late()).into_http(),
+            let work = async {
+                match layer.admit(request).await {
+                    Err(error) => Ok(to_status(&error).into_http()),
+                    Ok(request) => {
+                        let tenant = tenant(&request);
+                        let call = inner.call(request);
+                        let call = async move {
+                            match tenant {
+                                Some(tenant) => tenant.scope(call).await,
+                                None => call.await,
+                            }
+                        };
+                        context.scope(call).await
                     }
                 }
+            };
+            let response = match tokio::time::timeout_at(deadline.into(), work).await {
+                Ok(response) => response?,
+                Err(_) => to_status(&late()).into_http(),
             };
             if layer.scopes.of(&path).is_some() {
                 layer.metrics.record(&path, code_of(&response), begin.elapsed());
@@ -114,7 +121,12 @@ where
     }
 }
 
-fn late() -> Error {
+/// On whose behalf databases are used for a call: its caller's, if it had to have one.
+fn tenant<B>(request: &http::Request<B>) -> Option<Tenant> {
+    request.extensions().get::<Caller>().map(|caller| Tenant::Workspace(caller.workspace.clone()))
+}
+
+pub(super) fn late() -> Error {
     Error::new(Kind::Deadline, "DEADLINE_EXCEEDED", "the call's time is over; nothing more is done for it")
 }
 

@@ -3,6 +3,14 @@
 #[cfg(test)]
 mod calls;
 #[cfg(test)]
+mod certificates;
+#[cfg(test)]
+mod elsewhere;
+#[cfg(test)]
 mod mirror;
 #[cfg(test)]
+mod repeated;
+#[cfg(test)]
 mod served;
+#[cfg(test)]
+mod tls;

@@ -48,9 +48,15 @@ impl Mirror {
             "broken" => Err(kernel::Error::internal("password=geheim")),
             // It never answers: only the deadline ends it.
             "slow" => std::future::pending().await,
+            "who" => {
+                let via = caller.via.as_deref().unwrap_or("-");
+                let key = format!("{} {} {via} {}", caller.workspace, caller.subject, caller.scope());
+                Ok(QueryTrendResponse { series: vec![Series { key, ..Series::default() }] })
+            }
             // One hop more: the second call has what is left of the first one's time.
-            "slow_behind" => {
-                let request = QueryTrendRequest { event: "slow".to_owned(), ..Default::default() };
+            "slow_behind" | "who_behind" => {
+                let event = request.event.trim_end_matches("_behind").to_owned();
+                let request = QueryTrendRequest { event, ..Default::default() };
                 rpc::call(
                     AnalyticsServiceClient::new(self.rpc.to("mirror"))
                         .query_trend(rpc::request(&caller, request)),

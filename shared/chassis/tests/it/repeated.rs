@@ -1,0 +1,153 @@
+//! Which calls to a service elsewhere are made again.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+
+use chassis::{Caller, rpc};
+use futures::future::BoxFuture;
+use kernel::Workspace;
+use testkit::{Keys, Stage};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tonic::body::Body;
+use tonic::server::NamedService;
+use tonic::{Code, Status};
+use tonic_prost::ProstCodec;
+use tower::Service;
+
+use crate::elsewhere::mirror;
+
+const READS: &str = "/guanxi.identity.v1.IdentityService/GetCustomer";
+const WRITES: &str = "/guanxi.identity.v1.IdentityService/MergeCustomers";
+
+/// Counts its calls and answers all of them alike.
+#[derive(Clone)]
+struct Counter {
+    code: Code,
+    asked: Arc<AtomicUsize>,
+}
+
+impl NamedService for Counter {
+    const NAME: &'static str = "guanxi.identity.v1.IdentityService";
+}
+
+impl Service<http::Request<Body>> for Counter {
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: http::Request<Body>) -> Self::Future {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        let status = Status::new(self.code, "as told");
+        Box::pin(async move { Ok(status.into_http()) })
+    }
+}
+
+struct Two {
+    here: Stage,
+    asked: [Arc<AtomicUsize>; 2],
+    _servers: JoinSet<()>,
+}
+
+impl Two {
+    async fn answering(code: Code) -> Self {
+        let asked: [Arc<AtomicUsize>; 2] = Default::default();
+        let mut servers = JoinSet::new();
+        let mut addresses = Vec::new();
+        for asked in &asked {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            addresses.push(format!("http://{}", listener.local_addr().unwrap()));
+            let service = Counter { code, asked: asked.clone() };
+            let incoming = tokio_stream::wrappers::TcpListenerStream::new(listener);
+            servers.spawn(async move {
+                tonic::transport::Server::builder().add_service(service).serve_with_incoming(incoming).await.unwrap();
+            });
+        }
+        let setting = format!("common.services.identity={}", addresses.join(","));
+        Self { here: mirror(&Keys::new().unwrap(), &[setting]).await, asked, _servers: servers }
+    }
+
+    async fn call(&self, path: &'static str) -> Status {
+        let caller = Caller::system(Workspace::new("demo"), "test");
+        let mut client = tonic::client::Grpc::new(self.here.running.rpc.to("identity"));
+        client.ready().await.unwrap();
+        let path = http::uri::PathAndQuery::from_static(path);
+        let codec = ProstCodec::<(), ()>::default();
+        client.unary(rpc::request(&caller, ()), path, codec).await.unwrap_err()
+    }
+
+    fn asked(&self) -> [usize; 2] {
+        [0, 1].map(|at| self.asked[at].load(Ordering::SeqCst))
+    }
+}
+
+#[tokio::test]
+async fn what_only_reads_is_asked_of_the_other_replica_when_one_cannot() {
+    let two = Two::answering(Code::Unavailable).await;
+    let status = two.call(READS).await;
+    assert_eq!((status.code(), status.message()), (Code::Unavailable, "as told"));
+    assert_eq!(two.asked(), [1, 1], "each once, and no more");
+}
+
+#[tokio::test]
+async fn what_changes_something_is_asked_once() {
+    let two = Two::answering(Code::Unavailable).await;
+    assert_eq!(two.call(WRITES).await.code(), Code::Unavailable);
+    assert_eq!(two.asked().iter().sum::<usize>(), 1);
+}
+
+#[tokio::test]
+async fn other_answers_are_final() {
+    let two = Two::answering(Code::ResourceExhausted).await;
+    assert_eq!(two.call(READS).await.code(), Code::ResourceExhausted);
+    assert_eq!(two.asked().iter().sum::<usize>(), 1);
+}
+
+/// Else every call to an overloaded service would become two.
+#[tokio::test]
+async fn repeating_has_a_budget() {
+    let two = Two::answering(Code::Unavailable).await;
+    for _ in 0..1_000 {
+        two.call(READS).await;
+    }
+    let repeated = two.asked().iter().sum::<usize>() - 1_000;
+    assert!((100..500).contains(&repeated), "{repeated} of 1,000 were repeated");
+}
+
+/// Connections that end before anything is answered: a read is made again, and what changes something is not, since it
+/// may have been done.
+#[tokio::test]
+async fn a_connection_that_ends_leaves_changes_alone() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address: SocketAddr = listener.local_addr().unwrap();
+    let mut server = JoinSet::new();
+    let taken = Arc::new(AtomicUsize::new(0));
+    let count = taken.clone();
+    server.spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            count.fetch_add(1, Ordering::SeqCst);
+            // It reads the request, and goes away.
+            let mut seen = [0; 512];
+            let mut all = 0;
+            while all < 200 {
+                stream.readable().await.unwrap();
+                all += stream.try_read(&mut seen).unwrap_or(0);
+            }
+        }
+    });
+    let here = mirror(&Keys::new().unwrap(), &[format!("common.services.identity=http://{address}")]).await;
+    let two = Two { here, asked: Default::default(), _servers: server };
+    assert_eq!(two.call(WRITES).await.code(), Code::Unavailable);
+    let for_writing = taken.load(Ordering::SeqCst);
+    assert_eq!(two.call(READS).await.code(), Code::Unavailable);
+    let for_reading = taken.load(Ordering::SeqCst) - for_writing;
+    assert!(for_writing < for_reading, "{for_writing} connections for writing, {for_reading} for reading");
+}
