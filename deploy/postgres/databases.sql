@@ -1,6 +1,6 @@
 -- A database for each service, and two roles for each database: `guanxi_<service>_owner` owns the tables and is used by
--- `guanxi migrate` alone; `guanxi_<service>` is what the service runs as. It owns nothing and may not go around row-level
--- security, so that a query that forgot its workspace finds nothing.
+-- `guanxi migrate` alone, which grants what is needed to `guanxi_<service>`: what the service runs as. That one owns
+-- nothing and may not go around row-level security, so that a query that forgot its workspace finds nothing.
 --
 -- Run by a superuser, or by a role that may create roles and databases; running it again changes nothing:
 --   psql --file deploy/postgres/databases.sql
@@ -32,35 +32,3 @@ SELECT format($$CREATE DATABASE %I OWNER %I TEMPLATE template0 ENCODING 'UTF8' L
   WHERE suffix = '_owner' AND NOT EXISTS (SELECT FROM pg_database WHERE datname = 'guanxi_' || name) \gexec
 SELECT format('REVOKE ALL ON DATABASE %I FROM PUBLIC', 'guanxi_' || name) FROM service \gexec
 SELECT format('GRANT CONNECT ON DATABASE %I TO %I', 'guanxi_' || name, role) FROM role \gexec
-
--- What the owner creates later, the service may read and write. This has to be said within each database.
-SELECT $text$
-DO $do$
-DECLARE
-  service text := current_database();
-  owner text := service || '_owner';
-BEGIN
-  REVOKE CREATE ON SCHEMA public FROM PUBLIC;
-  EXECUTE format('GRANT USAGE, CREATE ON SCHEMA public TO %I', owner);
-  EXECUTE format('GRANT USAGE ON SCHEMA public TO %I', service);
-  EXECUTE format('ALTER DEFAULT PRIVILEGES FOR ROLE %I IN SCHEMA public
-    GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO %I', owner, service);
-  EXECUTE format('ALTER DEFAULT PRIVILEGES FOR ROLE %I IN SCHEMA public
-    GRANT USAGE, SELECT ON SEQUENCES TO %I', owner, service);
-END
-$do$;
-$text$ AS rights \gset
-\connect guanxi_ingest
-:rights
-\connect guanxi_identity
-:rights
-\connect guanxi_profile
-:rights
-\connect guanxi_segmentation
-:rights
-\connect guanxi_journey
-:rights
-\connect guanxi_messaging
-:rights
-\connect guanxi_analytics
-:rights
