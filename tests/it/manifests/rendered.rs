@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use anyhow::{Context as _, Result, anyhow};
 use serde_json::Value;
 use tempfile::{TempDir, tempdir};
-use tests::platform::root;
+use tests::platform::{binary, root};
 use tests::tools::{kubectl, not_run, present, python_with, run};
 
 /// The oldest Kubernetes that `deploy/README.md` promises, and a new one.
@@ -67,7 +67,7 @@ pub(super) fn deploy_folder() -> Result<TempDir> {
     let copy = tempdir()?;
     run(Command::new("cp").arg("-R").arg(root().join("deploy")).arg(copy.path()))?;
     let deploy = copy.path().join("deploy");
-    run(Command::new("sh").arg(deploy.join("keys.sh")).arg(deploy.join("overlays/dev/keys")))?;
+    run(Command::new(binary()?).args(["keys", "new", "--out"]).arg(deploy.join("overlays/dev/keys")))?;
     Ok(copy)
 }
 
