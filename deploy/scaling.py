@@ -9,6 +9,7 @@ import math
 import pathlib
 import sys
 import tomllib
+from collections.abc import Callable
 
 HERE = pathlib.Path(__file__).parent
 FACTORS = (1, 10, 100, 1000)
@@ -25,7 +26,9 @@ def amount(value: float, unit: str = "") -> str:
         if value >= size:
             value, unit = value / size, name
             break
-    digits = 0 if value >= 10 or value == int(value) else 1
+    else:
+        unit = unit if value else ""
+    digits = 0 if value >= 10 or value == int(value) else 1 if value >= 1 else 2
     return f"{value:.{digits}f} {unit}".strip()
 
 
@@ -34,7 +37,7 @@ def table(heads: list[str], rows: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def at_each(name: str, value) -> list[str]:
+def at_each(name: str, value: Callable[[int], str]) -> list[str]:
     """A row: the same formula at every factor."""
     return [name, *(value(factor) for factor in FACTORS)]
 
@@ -44,9 +47,10 @@ def tables(figures: dict) -> str:
     heads = ["", *(f"{factor:,} ×" for factor in FACTORS)]
     customers = lambda f: load["customers"] * f
     peak = lambda f: load["events_per_second_at_peak"] * f
-    # All facts that services publish are events on the log, too.
     year = lambda f: load["events_per_customer_and_year"] * customers(f)
     kept = engine["log_retention_days"] / 365
+    # Seconds of processor that an event which comes in costs a service, with the facts that follow from it.
+    cost = lambda service: service["events_read"] * service["milliseconds_per_event"] / 1000
     parts = []
 
     parts.append("**The load**\n\n" + table(heads, [
@@ -57,9 +61,9 @@ def tables(figures: dict) -> str:
 
     rows = []
     for name, service in services.items():
-        cores = lambda f: peak(f) * service["milliseconds_per_event"] / 1000
-        rows.append(at_each(name, lambda f: f"{cores(f):.2g}" if cores(f) < 10 else f"{cores(f):.0f}"))
-    total = lambda f: peak(f) * sum(s["milliseconds_per_event"] for s in services.values()) / 1000
+        cores = lambda f: peak(f) * cost(service)
+        rows.append(at_each(name, lambda f: amount(cores(f))))
+    total = lambda f: peak(f) * sum(map(cost, services.values()))
     rows.append(at_each("**all**", lambda f: f"**{amount(total(f))}**"))
     parts.append("**Cores at the peak**, by service\n\n" + table(heads, rows))
 
@@ -68,7 +72,7 @@ def tables(figures: dict) -> str:
         bound = service.get("events_per_second_of_one_writer")
         if bound:
             def writers(f: int) -> str:
-                needed = math.ceil(peak(f) / bound)
+                needed = math.ceil(peak(f) * service["events_read"] / bound)
                 return "1" if needed <= 1 else f"**{needed}**"
             rows.append(at_each(f"{name} ({amount(bound)} events/s)", writers))
     parts.append(
@@ -76,11 +80,10 @@ def tables(figures: dict) -> str:
         "alone do not help\n\n" + table(heads, rows))
 
     rows = []
-    disk = lambda f: 0.0
     for name, service in services.items():
         def size(f: int, service=service) -> float:
-            events = year(f) * service.get("kept_years", 1) * service.get("bytes_per_event", 0)
-            return customers(f) * service.get("bytes_per_customer", 0) + events
+            events = year(f) * service.get("kept_years", 1) * service["bytes_per_event"]
+            return customers(f) * service["bytes_per_customer"] + events
         rows.append(at_each(name, lambda f: amount(size(f), "B")))
     copies = engine["log_copies"]
     rows.append(at_each(f"the log, {copies} copies",
@@ -90,13 +93,13 @@ def tables(figures: dict) -> str:
 
     rows = [at_each("ingest: ids of accepted events", lambda f: amount(
         year(f) * kept * services["ingest"]["memory_bytes_per_event_of_window"], "B"))]
-    connections = engine["replicas"] * engine["connections_per_replica"] * (len(services) - 1) \
-        + engine["connections_per_replica"]
+    # Identity has two replicas, analytics one.
+    connections = lambda replicas: (5 * replicas + 3) * engine["connections_per_replica"]
     parts.append("**Memory that grows with the load**\n\n" + table(heads, rows))
     parts.append(
-        f"**Connections** to PostgreSQL with {engine['replicas']} replicas of each service and one of analytics: "
-        f"{connections}; with autoscalers at their largest ({engine['replicas_most']}): "
-        f"{5 * engine['replicas_most'] * engine['connections_per_replica'] + 3 * engine['connections_per_replica']}.")
+        f"**Connections** to PostgreSQL: {connections(engine['replicas'])} with {engine['replicas']} replicas of each "
+        f"service (identity two, analytics one), {connections(engine['replicas_most'])} when every autoscaler is at its "
+        f"most ({engine['replicas_most']}).")
     return "\n\n".join(parts)
 
 

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use tempfile::tempdir;
 use tests::platform::root;
-use tests::tools::{debian_program, not_run, run};
+use tests::tools::{debian_program, not_run, present, run};
 
 /// What the services tell (`chassis`), and what Kubernetes tells of pods and disks.
 const METRICS: [&str; 18] = [
@@ -151,5 +151,15 @@ fn prometheus_takes_them() -> Result<()> {
     let file = scratch.path().join("panels.yaml");
     std::fs::write(&file, json!({"groups": [{"name": "panels", "rules": rules}]}).to_string())?;
     run(Command::new(&promtool).args(["check", "rules"]).arg(&file))?;
+    Ok(())
+}
+
+/// The tables of the page are those that its calculation prints.
+#[test]
+fn the_calculation_of_scale_is_up_to_date() -> Result<()> {
+    if !present("python3")? {
+        return not_run("there is no python3 on this machine to calculate with");
+    }
+    run(Command::new("python3").arg(root().join("deploy/scaling.py")).arg("--check"))?;
     Ok(())
 }
