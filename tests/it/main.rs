@@ -6,6 +6,7 @@ mod definitions;
 mod demo;
 mod kill;
 mod law;
+mod manifests;
 mod members;
 mod sdk;
 mod wechat;

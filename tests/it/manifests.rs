@@ -1,0 +1,12 @@
+//! What is under `deploy/`: rendered, validated against Kubernetes' own schemas, held to the rules of the house, and run.
+
+mod compose;
+mod eyes;
+mod image;
+mod network;
+mod options;
+mod rendered;
+mod workloads;
+
+pub(crate) const SERVICES: [&str; 7] =
+    ["ingest", "identity", "profile", "segmentation", "journey", "messaging", "analytics"];
