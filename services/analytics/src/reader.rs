@@ -105,9 +105,14 @@ impl Reader {
 
     async fn load(&self) -> Vec<Position> {
         loop {
-            let partitions = 0..self.cx.log.partitions();
-            let loads = partitions.map(|n| Position::load(self.cx.db.read(), Stream::Events, n));
-            match futures::future::try_join_all(loads).await {
+            let loads = async {
+                // Before it is asked where it ends.
+                self.cx.log.latest(Stream::Events).await?;
+                let partitions = 0..self.cx.log.partitions();
+                let loads = partitions.map(|n| Position::load(self.cx.db.read(), Stream::Events, n));
+                futures::future::try_join_all(loads).await
+            };
+            match loads.await {
                 Ok(mut positions) => {
                     (0..).zip(&mut positions).for_each(|(n, position)| self.rewind(n, position));
                     return positions;

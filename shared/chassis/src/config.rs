@@ -27,6 +27,8 @@ pub struct Common {
     pub http: SocketAddr,
     /// Development mode.
     pub dev: bool,
+    /// How long the process goes on serving, after it was asked to stop, while it says that it is not ready.
+    pub drain: String,
     /// Logging.
     pub log: Log,
     /// Traces.
@@ -109,6 +111,20 @@ pub struct Bus {
     pub segment_bytes: u64,
     /// How long events are kept, such as `8d`.
     pub retention: String,
+    /// Servers of NATS; empty: files below the data directory.
+    pub url: Secret,
+    /// What the names of streams and subjects begin with.
+    pub prefix: String,
+    /// Servers that keep each stream.
+    pub replicas: usize,
+    /// PEM file of the authorities that the server's certificate is verified with.
+    pub authority: PathBuf,
+    /// PEM file of the certificate that proves to the server who this is.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+    /// File with credentials of NATS (JWT and seed).
+    pub credentials: PathBuf,
 }
 
 /// Databases of all services at once; `{service}` stands for the service's name.

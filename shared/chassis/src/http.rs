@@ -7,17 +7,28 @@ use http::{Method, StatusCode, Uri};
 use serde_json::json;
 
 use crate::metrics::Metrics;
+use crate::ready::Ready;
 
-/// `GET /healthz` (200 while the process serves) and `GET /metrics`.
-pub(crate) fn routes(metrics: Metrics) -> Router {
+/// `GET /healthz` (200 while the process lives), `GET /readyz` (200 when work may be sent, else 503 with what is
+/// missing) and `GET /metrics`.
+pub(crate) fn routes(metrics: Metrics, ready: Ready) -> Router {
     Router::new()
         .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(move || readiness(ready.clone())))
         .route("/metrics", get(move || async move { metrics.render() }))
 }
 
 /// Completes the routes of all services: what no route takes is refused with the place and the remedy.
 pub(crate) fn closed(routes: Router) -> Router {
     routes.fallback(unknown).method_not_allowed_fallback(other_method)
+}
+
+async fn readiness(ready: Ready) -> Response {
+    let missing = ready.missing().await;
+    if missing.is_empty() {
+        return "ready\n".into_response();
+    }
+    (StatusCode::SERVICE_UNAVAILABLE, Json(json!({"ready": false, "missing": missing}))).into_response()
 }
 
 async fn unknown(method: Method, uri: Uri) -> Response {

@@ -6,11 +6,13 @@
 pub mod auth;
 pub mod caller;
 pub mod config;
+mod event_log;
 pub mod fact;
 pub mod http;
 pub mod job;
 pub mod metrics;
 pub mod process;
+pub mod ready;
 pub mod rpc;
 pub mod service;
 pub mod status;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bus::Log;
-use bus::embedded::{EmbeddedLog, Options};
 use futures::future::BoxFuture;
 use kernel::{Activity, Clock, Error, Ids, Kind, Result, Workspaces};
 use store::{Database, Migrations, Relay, Tenant};
@@ -17,11 +16,12 @@ use tower::Layer as _;
 use crate::auth::Authenticator;
 use crate::config::{Common, Layers, Settings};
 use crate::metrics::Metrics;
+use crate::ready::Ready;
 use crate::rpc::{self, Rpc, Scopes, StackLayer, Switchboard};
 use crate::service::{Context, Parts, Service};
 use crate::tasks::Tasks;
 use crate::tls::Tls;
-use crate::{http, status};
+use crate::{event_log, http, status};
 
 type Start = Box<dyn for<'a> FnOnce(&'a mut Process) -> BoxFuture<'a, Result<()>> + Send>;
 
@@ -98,6 +98,7 @@ pub struct Process {
     activity: Activity,
     workspaces: Workspaces,
     metrics: Metrics,
+    databases: Vec<(&'static str, Database)>,
     parts: Vec<(&'static str, Parts)>,
 }
 
@@ -110,19 +111,7 @@ impl Process {
         let common: Common = settings.section("common")?;
         let tls = Tls::open(&common.tls, clock.clone())?;
         let authenticator = Authenticator::open(&common, &clock).await?;
-        let retention = kernel::time::parse_duration(&common.bus.retention).map_err(|message| {
-            Error::precondition("CONFIG_INVALID", format!("common.bus.retention: {message}"))
-        })?;
-        let options = Options {
-            partitions: common.bus.partitions,
-            segment_bytes: common.bus.segment_bytes,
-            retention: Some(retention),
-            clock: clock.clone(),
-        };
-        let folder = common.data.join("log");
-        let log = tokio::task::spawn_blocking(move || EmbeddedLog::open(&folder, options))
-            .await
-            .map_err(|cause| Error::internal("opening the log was interrupted").caused_by(cause))??;
+        let log = event_log::open(&common, &clock).await?;
         let (switchboard, tasks) = (Switchboard::default(), Tasks::default());
         Ok(Self {
             rpc: Rpc::new(switchboard.clone(), &common, (&tls, &authenticator, &clock), &tasks)?,
@@ -133,6 +122,7 @@ impl Process {
             tasks,
             activity: Activity::default(),
             metrics: Metrics::default(),
+            databases: Vec::new(),
             parts: Vec::new(),
             common,
             settings,
@@ -162,6 +152,7 @@ impl Process {
             activity: self.activity.clone(),
         };
         self.tasks.spawn(format!("{} relay", S::NAME), relay.run());
+        self.databases.push((S::NAME, db.clone()));
         let context = Context {
             service: S::NAME,
             clock: self.clock.clone(),
@@ -187,10 +178,14 @@ impl Process {
     /// [`Kind::Precondition`] when a port is taken.
     pub async fn serve(self) -> Result<Running> {
         let Self {
-            common, tasks, activity, metrics, switchboard, parts, rpc: ways, log, authenticator, tls, ..
+            common, tasks, activity, metrics, switchboard, parts, databases, rpc: ways, log, authenticator, tls, ..
         } = self;
+        let drain = kernel::time::parse_duration(&common.drain).map_err(|message| {
+            Error::precondition("CONFIG_INVALID", format!("common.drain: {message}"))
+        })?;
+        let ready = Ready::new(log.clone(), databases);
         tasks.spawn("key set", authenticator.clone().keep_fresh());
-        let (routes, web) = assemble(parts, &metrics).await?;
+        let (routes, web, health) = assemble(parts, &metrics, &ready).await?;
         let layer = StackLayer {
             authenticator,
             scopes: Scopes::load()?,
@@ -230,15 +225,23 @@ impl Process {
             metrics,
             tasks,
             switchboard,
+            ready,
+            health,
+            drain,
             stop,
             servers,
         })
     }
 }
 
-async fn assemble(parts: Vec<(&'static str, Parts)>, metrics: &Metrics) -> Result<(Routes, axum::Router)> {
+async fn assemble(
+    parts: Vec<(&'static str, Parts)>,
+    metrics: &Metrics,
+    ready: &Ready,
+) -> Result<(Routes, axum::Router, Health)> {
     let mut builder = RoutesBuilder::default();
-    let mut web = http::routes(metrics.clone());
+    let mut web = http::routes(metrics.clone(), ready.clone());
+    let mut names = vec![""];
     let (reporter, health) = tonic_health::server::health_reporter();
     let reflection = || {
         tonic_reflection::server::Builder::configure()
@@ -257,8 +260,30 @@ async fn assemble(parts: Vec<(&'static str, Parts)>, metrics: &Metrics) -> Resul
         }
         web = web.merge(part.http);
         reporter.set_service_status(name, tonic_health::ServingStatus::Serving).await;
+        names.push(name);
     }
-    Ok((builder.routes().prepare(), http::closed(web)))
+    Ok((builder.routes().prepare(), http::closed(web), Health { reporter, names }))
+}
+
+/// What `grpc.health.v1` says.
+struct Health {
+    reporter: tonic_health::server::HealthReporter,
+    /// The process itself, named by nothing, and its services.
+    names: Vec<&'static str>,
+}
+
+impl Health {
+    async fn drain(&self) {
+        for name in &self.names {
+            self.reporter.set_service_status(*name, tonic_health::ServingStatus::NotServing).await;
+        }
+    }
+}
+
+impl std::fmt::Debug for Health {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Health").field("names", &self.names).finish_non_exhaustive()
+    }
 }
 
 async fn bind(address: SocketAddr, option: &str) -> Result<TcpListener> {
@@ -290,6 +315,9 @@ pub struct Running {
     pub metrics: Metrics,
     tasks: Tasks,
     switchboard: Switchboard,
+    ready: Ready,
+    health: Health,
+    drain: Duration,
     stop: CancellationToken,
     servers: tokio_util::task::TaskTracker,
 }
@@ -298,8 +326,12 @@ pub struct Running {
 const GRACE: Duration = Duration::from_secs(10);
 
 impl Running {
-    /// Stops accepting, finishes open calls, then ends the background work.
+    /// Says that it is not ready any more and goes on serving for a while (`common.drain`), so that nobody sends it new
+    /// work; then stops accepting, finishes open calls, and ends the background work.
     pub async fn shutdown(self) {
+        self.ready.drain();
+        self.health.drain().await;
+        tokio::time::sleep(self.drain).await;
         self.stop.cancel();
         if tokio::time::timeout(GRACE, self.servers.wait()).await.is_err() {
             tracing::warn!("open calls were cut off after {GRACE:?}");

@@ -85,14 +85,19 @@ impl Applied {
         Self { log, stream, next: Arc::new(next) }
     }
 
-    /// Returns when everything that is on the log now has been applied.
-    pub async fn caught_up(&self) {
+    /// Returns when everything that is on the log now, whoever wrote it, has been applied.
+    ///
+    /// # Errors
+    /// [`kernel::Kind::Unavailable`] when the log does not say what is on it.
+    pub async fn caught_up(&self) -> Result<()> {
+        self.log.latest(self.stream).await?;
         for (partition, next) in (0..).zip(self.next.iter()) {
             let end = self.log.end(self.stream, partition);
             // The sender lives in `self.next`: waiting cannot fail.
             let mut next = next.subscribe();
             let _reached = next.wait_for(|next| *next >= end).await.is_ok();
         }
+        Ok(())
     }
 
     /// The first position not applied, by partition.
@@ -195,8 +200,13 @@ impl<H: Handler> Consumer<H> {
 
     async fn load(&self, partitions: u32) -> Vec<Place> {
         loop {
-            let loads = (0..partitions).map(|n| Position::load(self.db.read(), self.stream, n));
-            match futures::future::try_join_all(loads).await {
+            let loads = async {
+                // Before it is asked where it ends.
+                self.log.latest(self.stream).await?;
+                let loads = (0..partitions).map(|n| Position::load(self.db.read(), self.stream, n));
+                futures::future::try_join_all(loads).await
+            };
+            match loads.await {
                 Ok(mut positions) => {
                     for (partition, position) in (0..).zip(&mut positions) {
                         self.rewind(partition, position);

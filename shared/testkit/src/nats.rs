@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
@@ -40,6 +41,22 @@ impl NatsServer {
         let mut server = Self::idle()?;
         server.given = Some(given);
         Ok(server)
+    }
+
+    /// The one that all tests of this process share, as [`NatsServer::given_or_start`] has it; it ends with the process.
+    ///
+    /// # Errors
+    /// When it cannot be started; says what to install.
+    pub fn shared() -> Result<&'static Self> {
+        static SHARED: OnceLock<Result<NatsServer>> = OnceLock::new();
+        let server = SHARED.get_or_init(|| {
+            let server = Self::given_or_start()?;
+            if let Some(process) = &server.process {
+                end_with_us(process.id())?;
+            }
+            Ok(server)
+        });
+        server.as_ref().map_err(|error| Error::new(error.kind, error.reason, error.message.clone()))
     }
 
     /// Starts one with an empty store. Blocks until it answers.
@@ -210,6 +227,16 @@ fn free_port() -> Result<u16> {
         }
     }
     Err(Error::internal("no free port for nats-server"))
+}
+
+/// Nothing is dropped when a process ends; but the standard input of this one then does, whatever ended us.
+fn end_with_us(server: u32) -> Result<()> {
+    let script = format!("cat > /dev/null; kill -KILL {server}");
+    let guard = Command::new("/bin/sh").args(["-c", &script]).stdin(Stdio::piped()).spawn();
+    let guard = guard.map_err(|error| failed("no shell", &error))?;
+    // Its end of the pipe stays open with ours.
+    std::mem::forget(guard);
+    Ok(())
 }
 
 fn failed(what: &str, error: &std::io::Error) -> Error {

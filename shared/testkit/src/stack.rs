@@ -3,6 +3,7 @@
 use kernel::Result;
 use uuid::Uuid;
 
+use crate::NatsServer;
 use crate::postgres::Postgres;
 
 /// The engines below the services, with the data of one test.
@@ -37,6 +38,9 @@ impl Stack {
         let Self::Engines(name) = self else { return Ok(Vec::new()) };
         let urls = Postgres::shared().await?.schemas(name, services).await?;
         Ok(vec![
+            format!("common.bus.url={}", NatsServer::shared()?.url()),
+            format!("common.bus.prefix={name}"),
+            "common.bus.partitions=2".to_owned(),
             format!("common.database.url={}", urls.url),
             format!("common.database.owner_url={}", urls.owner_url),
         ])

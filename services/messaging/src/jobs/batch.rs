@@ -139,7 +139,7 @@ async fn claim(
     if let Addressing::Openid { .. } = addressing {
         // What opened a window may be on the log already and not in our tables.
         tokio::select! {
-            () = dispatcher.applied.caught_up() => {}
+            caught_up = dispatcher.applied.caught_up() => caught_up?,
             () = dispatcher.cx.tasks.stopping().cancelled_owned() => {
                 return Err(Error::unavailable("the process is stopping; nothing was claimed yet"));
             }

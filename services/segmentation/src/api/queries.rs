@@ -93,7 +93,7 @@ impl Api {
         let parse = |id: &String| id.parse::<CustomerId>().map(|id| id.0);
         let ids = message.customer_ids.iter().map(parse).collect::<Result<Vec<Uuid>>>()?;
         if message.fresh {
-            self.applied.caught_up().await;
+            self.applied.caught_up().await?;
         }
         let customers = self.resolve(&caller.workspace, &ids).await?;
         let present: Vec<Uuid> = customers.values().map(|(id, _)| *id).collect();

@@ -1,0 +1,44 @@
+//! Opens the event log that the settings name: files of this process, or JetStream.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bus::Log;
+use bus::embedded::{self, EmbeddedLog};
+use bus::jetstream::{self, JetStreamLog};
+use kernel::{Clock, Error, Result};
+
+use crate::config::Common;
+
+/// # Errors
+/// [`kernel::Kind::Precondition`] for settings that cannot be and a data directory that is in use,
+/// [`kernel::Kind::Unavailable`] when no server answers.
+pub(crate) async fn open(common: &Common, clock: &Clock) -> Result<Arc<dyn Log>> {
+    let bus = &common.bus;
+    let retention = kernel::time::parse_duration(&bus.retention).map_err(|message| {
+        Error::precondition("CONFIG_INVALID", format!("common.bus.retention: {message}"))
+    })?;
+    if bus.url.is_empty() {
+        let options = embedded::Options {
+            partitions: bus.partitions,
+            segment_bytes: bus.segment_bytes,
+            retention: Some(retention),
+            clock: clock.clone(),
+        };
+        let folder = common.data.join("log");
+        let log = tokio::task::spawn_blocking(move || EmbeddedLog::open(&folder, options)).await;
+        return Ok(log.map_err(|cause| Error::internal("opening the log was interrupted").caused_by(cause))??);
+    }
+    let file = |path: &PathBuf| (!path.as_os_str().is_empty()).then(|| path.clone());
+    let options = jetstream::Options {
+        url: bus.url.clone(),
+        prefix: bus.prefix.clone(),
+        partitions: bus.partitions,
+        replicas: bus.replicas,
+        retention: Some(retention),
+        authority: file(&bus.authority),
+        client: file(&bus.certificate).zip(file(&bus.key)),
+        credentials: file(&bus.credentials),
+    };
+    Ok(JetStreamLog::connect(options).await?)
+}

@@ -1,0 +1,56 @@
+//! Whether the process can do its work now, for those who send it work.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bus::Log;
+use futures::future::join_all;
+use store::Database;
+
+/// Longest wait for a database's word.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What the process stands on. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Ready {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    log: Arc<dyn Log>,
+    databases: Vec<(&'static str, Database)>,
+    draining: AtomicBool,
+}
+
+impl Ready {
+    pub(crate) fn new(log: Arc<dyn Log>, databases: Vec<(&'static str, Database)>) -> Self {
+        Self { inner: Arc::new(Inner { log, databases, draining: AtomicBool::new(false) }) }
+    }
+
+    /// From now on not ready: the process is about to stop.
+    pub(crate) fn drain(&self) {
+        self.inner.draining.store(true, Ordering::SeqCst);
+    }
+
+    /// What is missing; empty when ready.
+    pub async fn missing(&self) -> Vec<String> {
+        let mut missing = Vec::new();
+        if self.inner.draining.load(Ordering::SeqCst) {
+            missing.push("the process is stopping".to_owned());
+        }
+        if let Err(error) = self.inner.log.healthy() {
+            missing.push(format!("event log: {}", error.message));
+        }
+        let pings = self.inner.databases.iter().map(async |(service, db)| {
+            match tokio::time::timeout(PATIENCE, db.ping()).await {
+                Ok(Ok(())) => None,
+                Ok(Err(error)) => Some(format!("database of {service}: {}", error.message)),
+                Err(_) => Some(format!("database of {service}: no answer within {PATIENCE:?}")),
+            }
+        });
+        missing.extend(join_all(pings).await.into_iter().flatten());
+        missing
+    }
+}
