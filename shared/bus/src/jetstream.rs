@@ -113,10 +113,11 @@ impl JetStreamLog {
     /// messages of 2 MiB, or when the streams were made with another number of partitions or by somebody else.
     pub async fn connect(options: Options) -> Result<Arc<Self>> {
         validate(&options)?;
-        let (shared, keeper) = connect::open(options).await?;
+        let (shared, keeper, retired) = connect::open(options).await?;
         let (mut appending, mut looking) = (JoinSet::new(), JoinSet::new());
         let mut lanes = Vec::new();
         looking.spawn(keeper.run());
+        looking.spawn(cursor::reap(shared.clone(), retired));
         for stream in Stream::ALL {
             for partition in 0..shared.partitions {
                 let (lane, parts) = mpsc::unbounded_channel();
@@ -153,7 +154,7 @@ impl JetStreamLog {
             let room = room.map_err(late)?.map_err(|_| closed())?;
             let (answer, answered) = oneshot::channel();
             let part = Part { records: part, bytes, answer, room };
-            if !lock(&self.lanes).get(slot).is_some_and(|lane| lane.send(part).is_ok()) {
+            if lock(&self.lanes).get(slot).is_none_or(|lane| lane.send(part).is_err()) {
                 return Err(closed());
             }
             timeout_at(deadline, answered).await.map_err(late)?.unwrap_or_else(|_| Err(closed()))?;

@@ -29,7 +29,6 @@ pub(super) struct Keeper {
     options: Options,
     /// Whether the connection came or went.
     events: UnboundedReceiver<bool>,
-    retired: UnboundedReceiver<(Stream, String)>,
     up: bool,
     failures: u32,
     /// By stream, its newest number when it last grew, and when that was.
@@ -38,13 +37,8 @@ pub(super) struct Keeper {
 
 impl Keeper {
     /// After [`begin`].
-    pub(super) fn new(
-        shared: Arc<Shared>,
-        options: Options,
-        events: UnboundedReceiver<bool>,
-        retired: UnboundedReceiver<(Stream, String)>,
-    ) -> Self {
-        Self { shared, options, events, retired, up: true, failures: 0, grown: [(0, Instant::now()); 2] }
+    pub(super) fn new(shared: Arc<Shared>, options: Options, events: UnboundedReceiver<bool>) -> Self {
+        Self { shared, options, events, up: true, failures: 0, grown: [(0, Instant::now()); 2] }
     }
 
     /// Until the client is gone.
@@ -52,24 +46,25 @@ impl Keeper {
         let shared = self.shared.clone();
         let mut tick = interval(EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // While there is no connection, nothing but its return is waited for.
         let mut look = None;
         loop {
             let again = async { sleep_until(look.unwrap_or_else(Instant::now)).await };
             tokio::select! {
                 biased;
                 event = self.events.recv() => match event {
+                    Some(up) if up == self.up => continue,
                     Some(up) => look = self.turned(up),
                     None => return,
                 },
-                Some((stream, consumer)) = self.retired.recv() => cursor::delete(&shared, stream, &consumer).await,
                 () = again, if look.is_some() => {}
-                () = shared.doubt.notified(), if look.is_none() => look = Some(Instant::now()),
+                () = shared.doubt.notified(), if self.up && look.is_none() => look = Some(Instant::now()),
                 _ = tick.tick() => {
                     cursor::sweep(&shared);
-                    look = look.or(Some(Instant::now()));
+                    look = look.or_else(|| self.up.then(Instant::now));
                 }
             }
-            if self.up && look.is_some_and(|at| at <= Instant::now()) {
+            if look.is_some_and(|at| at <= Instant::now()) {
                 look = self.look().await;
             }
         }
@@ -77,9 +72,6 @@ impl Keeper {
 
     /// The connection has come or gone; answers when to look at the streams.
     fn turned(&mut self, up: bool) -> Option<Instant> {
-        if up && self.up {
-            return None;
-        }
         self.up = up;
         self.failures = 1;
         if up {
@@ -97,10 +89,10 @@ impl Keeper {
     async fn look(&mut self) -> Option<Instant> {
         let shared = self.shared.clone();
         let looked = tokio::select! {
-            event = self.events.recv() => {
-                self.up = event.is_some() && self.up;
-                return event.and_then(|up| self.turned(up)).or_else(|| self.up.then(Instant::now));
-            }
+            event = self.events.recv() => return match event {
+                Some(up) if up != self.up => self.turned(up),
+                _ => Some(Instant::now()),
+            },
             looked = timeout(PATIENCE, settle(&shared, &self.options, &mut self.grown)) => looked,
         };
         match looked
@@ -154,6 +146,7 @@ async fn settle(shared: &Shared, options: &Options, grown: &mut [(u64, Instant);
 /// Makes or finds both streams, for the first time.
 pub(super) async fn begin(shared: &Shared, options: &Options) -> Result<()> {
     check_payload(shared)?;
+    check_cluster(shared, options)?;
     for topic in &shared.topics {
         let found = match streams::find(&shared.context, &topic.name).await? {
             Some(found) => found,
@@ -251,6 +244,21 @@ fn check_payload(shared: &Shared) -> Result<()> {
             "the NATS server {} takes messages of {takes} bytes and the event log needs {MAX_BYTES}; write \
              `max_payload: 8MB` into the server's configuration",
             shared.address
+        ),
+    ))
+}
+
+/// A server of its own takes a change to three replicas, and goes on keeping one.
+fn check_cluster(shared: &Shared, options: &Options) -> Result<()> {
+    if options.replicas == 1 || shared.context.client().server_info().cluster.is_some() {
+        return Ok(());
+    }
+    Err(Error::precondition(
+        "LOG_REPLICAS",
+        format!(
+            "common.bus.replicas = {} needs a cluster of that many NATS servers, and {} belongs to none; set it to 1, or \
+             give the server a cluster",
+            options.replicas, shared.address
         ),
     ))
 }
