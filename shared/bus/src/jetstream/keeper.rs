@@ -20,7 +20,8 @@ use crate::Stream;
 const EVERY: Duration = Duration::from_secs(30);
 /// Pauses between looks that fail.
 const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(2)];
-/// A stream that seems to have lost messages is asked once more after this time, lest an answer was old.
+/// A stream that seems to be gone, or to have lost messages, is looked at once more after this time, lest an answer was
+/// old.
 const CERTAIN: Duration = Duration::from_secs(1);
 
 /// Owns what is known about the connection.
@@ -163,13 +164,18 @@ pub(super) async fn begin(shared: &Shared, options: &Options) -> Result<()> {
 /// The stream with numbers that go on from those known: as it is, made anew, or with a raised base.
 async fn same(shared: &Shared, options: &Options, topic: &Topic, base: u64, known: u64) -> Result<Found> {
     let context = &shared.context;
-    let Some(found) = streams::find(context, &topic.name).await? else {
-        let base = streams::base_above(known);
+    let mut found = streams::find(context, &topic.name).await?;
+    if found.is_none() {
+        // The server may still be deleting files, and would take those of the new stream along.
+        sleep(CERTAIN).await;
+        found = streams::find(context, &topic.name).await?;
+    }
+    let Some(found) = found else {
         tracing::error!(
             stream = topic.name,
             "the stream was deleted from the server, with every record in it; making it anew"
         );
-        return streams::create(context, options, topic.stream, base).await;
+        return streams::create(context, options, topic.stream, streams::base_above(known)).await;
     };
     streams::check(options, topic.stream, &found)?;
     let goes_on = |found: &Found| found.base >= base && found.base + found.last >= known;

@@ -10,6 +10,7 @@ mod outages;
 mod refusals;
 mod sharing;
 mod streams;
+mod tls;
 
 use std::sync::Arc;
 use std::time::Duration;

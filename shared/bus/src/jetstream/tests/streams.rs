@@ -62,9 +62,13 @@ async fn a_deleted_stream_is_made_anew_and_positions_grow() {
     soon(waiting.join_all()).await;
     for log in [&log, &other, &place.log().await] {
         let read = soon(log.read(Stream::Events, partition, next, 100)).await.unwrap();
-        assert_eq!(read.iter().map(|entry| entry.record.sequence).collect::<Vec<_>>(), [10, 11]);
+        let mut sequences: Vec<_> = read.iter().map(|entry| entry.record.sequence).collect();
+        // Sent again, when the answer went with the old stream.
+        sequences.sort_unstable();
+        sequences.dedup();
+        assert_eq!(sequences, [10, 11]);
         assert!(read.iter().all(|entry| entry.position >= next));
-        assert_eq!(log.end(Stream::Events, partition), read[1].position + 1);
+        assert_eq!(Some(log.end(Stream::Events, partition)), read.last().map(|last| last.position + 1));
     }
     // The other stream is as it was.
     soon(log.append(Stream::Raw, records(0..1))).await.unwrap();
