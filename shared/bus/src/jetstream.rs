@@ -1,9 +1,9 @@
 //! The log on NATS JetStream, for many processes on many machines.
 //!
 //! One JetStream stream for each of ours, a subject for each partition, and in each message many records of one
-//! partition ([`message`]). Positions follow from the server's numbers of messages, so that every process sees the
-//! same. What a process appends, waits in one [`lane`] per partition; what it follows, comes by one [`feed`] per
-//! partition into memory for all who read; what lies further back is read with a [`cursor`]. The [`keeper`] looks after
+//! partition (`message`). Positions follow from the server's numbers of messages, so that every process sees the
+//! same. What a process appends, waits in one `lane` per partition; what it follows, comes by one `feed` per
+//! partition into memory for all who read; what lies further back is read with a `cursor`. The `keeper` looks after
 //! connection and streams.
 //!
 //! **Durability.** JetStream answers when a message is in its files, which by default are synced every two minutes:
@@ -15,7 +15,7 @@
 //! **Outages.** The connection is made again for ever. Appends and reads wait for it, and answer
 //! [`kernel::Kind::Unavailable`] after five seconds; who waits for records is woken by the first that comes afterwards.
 //! A server that restarts keeps all positions. A stream that was deleted is made anew, one that lost its newest records
-//! is read anew from its start, both with an error in the log; positions only grow all the same (see [`streams`]).
+//! is read anew from its start, both with an error in the log; positions only grow all the same (see `streams`).
 
 mod address;
 mod connect;

@@ -14,13 +14,15 @@ use tokio::time::{Instant, timeout_at};
 use super::message::{self, behind, number_of};
 use super::shared::{Partition, Shared, Topic, Usable, unanswered};
 use crate::names::Names;
-use crate::room::{self, Room};
+use crate::room::Room;
 use crate::{Entry, Stream};
 
 /// The server deletes a consumer that nobody has asked for so long.
 const FORGOTTEN: Duration = Duration::from_secs(60);
-/// Messages asked for at once, at least and at most.
-const MESSAGES: [usize; 2] = [8, 512];
+/// Messages asked for at once, at least and at most …
+const MESSAGES: [usize; 2] = [4, 512];
+/// … and about so many bytes of them: what is not answered yet stays in memory, for each partition that is read.
+const BYTES: usize = 1 << 20;
 /// Cursors kept per partition.
 const KEPT: usize = 4;
 
@@ -169,11 +171,7 @@ impl Cursor {
             bytes += message.payload.len();
         }
         let [least, most] = MESSAGES;
-        self.ask = (room::MAX_BYTES * count)
-            .checked_div(bytes)
-            .unwrap_or(least)
-            .clamp(least, most)
-            .min(self.ask * 2);
+        self.ask = (BYTES * count).checked_div(bytes).unwrap_or(least).clamp(least, most).min(self.ask * 2);
         Ok(count > 0)
     }
 

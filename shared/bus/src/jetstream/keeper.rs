@@ -24,6 +24,9 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(2
 /// old.
 const CERTAIN: Duration = Duration::from_secs(1);
 
+/// A stream's newest number, and when it grew.
+type Grown = Option<(u64, Option<Instant>)>;
+
 /// Owns what is known about the connection.
 pub(super) struct Keeper {
     shared: Arc<Shared>,
@@ -32,14 +35,14 @@ pub(super) struct Keeper {
     events: UnboundedReceiver<bool>,
     up: bool,
     failures: u32,
-    /// By stream, its newest number when it last grew, and when that was.
-    grown: [(u64, Instant); 2],
+    /// By stream, its newest number at the last look, and when it was last seen to have grown.
+    grown: [Grown; 2],
 }
 
 impl Keeper {
     /// After [`begin`].
     pub(super) fn new(shared: Arc<Shared>, options: Options, events: UnboundedReceiver<bool>) -> Self {
-        Self { shared, options, events, up: true, failures: 0, grown: [(0, Instant::now()); 2] }
+        Self { shared, options, events, up: true, failures: 0, grown: [None; 2] }
     }
 
     /// Until the client is gone.
@@ -122,14 +125,16 @@ impl Keeper {
 }
 
 /// Sees to it that both streams are there and go on; says whether positions come from other numbers now.
-async fn settle(shared: &Shared, options: &Options, grown: &mut [(u64, Instant); 2]) -> Result<bool> {
+async fn settle(shared: &Shared, options: &Options, grown: &mut [Grown; 2]) -> Result<bool> {
     check_payload(shared)?;
     let mut renumbered = false;
     for (topic, grown) in shared.topics.iter().zip(grown) {
         let known = topic.known.load(Ordering::Acquire);
-        if grown.0 != known {
-            *grown = (known, Instant::now());
-        }
+        *grown = match *grown {
+            None => Some((known, None)),
+            Some((before, _)) if before != known => Some((known, Some(Instant::now()))),
+            same => same,
+        };
         let base = shared.link.borrow().base(topic.stream);
         let found = same(shared, options, topic, base, known).await?;
         if found.base != base {
@@ -138,7 +143,8 @@ async fn settle(shared: &Shared, options: &Options, grown: &mut [(u64, Instant);
             renumber(shared, topic, &found).await?;
             renumbered = true;
         }
-        let young = options.retention.is_none_or(|retention| grown.1.elapsed() < retention);
+        let age = grown.and_then(|(_, at)| at).map(|at| at.elapsed());
+        let young = age.is_some_and(|age| options.retention.is_none_or(|retention| age < retention));
         move_start(topic, &found, young);
     }
     Ok(renumbered)
