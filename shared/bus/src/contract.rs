@@ -16,7 +16,9 @@ pub use self::appending::{
     keeps_each_appenders_order, keeps_every_byte, keeps_one_key_in_one_partition, keeps_order,
     keeps_streams_apart, keeps_what_it_answered_for, refuses_large_records,
 };
-pub use self::reading::{answers_large_records_in_parts, is_empty_at_first, reads_from_anywhere};
+pub use self::reading::{
+    answers_large_records_in_parts, is_empty_at_first, knows_its_latest_end, reads_from_anywhere,
+};
 pub use self::waiting::{follows_an_appender, wakes_everybody_at_the_end};
 
 use crate::{Entry, Log, Record, Stream};
@@ -33,7 +35,8 @@ macro_rules! contract_tests {
     ($name:ident, $backend:expr) => {
         $crate::contract_tests!(@cases $name, $backend;
             is_empty_at_first, keeps_order, keeps_one_key_in_one_partition, keeps_every_byte, keeps_streams_apart,
-            keeps_each_appenders_order, keeps_what_it_answered_for, refuses_large_records, reads_from_anywhere,
+            keeps_each_appenders_order, keeps_what_it_answered_for, refuses_large_records, knows_its_latest_end,
+            reads_from_anywhere,
             answers_large_records_in_parts, wakes_everybody_at_the_end, follows_an_appender);
     };
     (@cases $name:ident, $backend:expr; $($case:ident),+) => {

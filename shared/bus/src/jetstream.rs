@@ -1,9 +1,9 @@
 //! The log on NATS JetStream, for many processes on many machines.
 //!
 //! One JetStream stream for each of ours, a subject for each partition, and in each message many records of one
-//! partition ([`message`]). Positions follow from the server's numbers of messages, so that every process sees the
-//! same. What a process appends, waits in one [`lane`] per partition; what it follows, comes by one [`feed`] per
-//! partition into memory for all who read; what lies further back is read with a [`cursor`]. The [`keeper`] looks after
+//! partition (`message`). Positions follow from the server's numbers of messages, so that every process sees the
+//! same. What a process appends, waits in one `lane` per partition; what it follows, comes by one `feed` per
+//! partition into memory for all who read; what lies further back is read with a `cursor`. The `keeper` looks after
 //! connection and streams.
 //!
 //! **Durability.** JetStream answers when a message is in its files, which by default are synced every two minutes:
@@ -15,7 +15,7 @@
 //! **Outages.** The connection is made again for ever. Appends and reads wait for it, and answer
 //! [`kernel::Kind::Unavailable`] after five seconds; who waits for records is woken by the first that comes afterwards.
 //! A server that restarts keeps all positions. A stream that was deleted is made anew, one that lost its newest records
-//! is read anew from its start, both with an error in the log; positions only grow all the same (see [`streams`]).
+//! is read anew from its start, both with an error in the log; positions only grow all the same (see `streams`).
 
 mod address;
 mod connect;
@@ -113,10 +113,11 @@ impl JetStreamLog {
     /// messages of 2 MiB, or when the streams were made with another number of partitions or by somebody else.
     pub async fn connect(options: Options) -> Result<Arc<Self>> {
         validate(&options)?;
-        let (shared, keeper) = connect::open(options).await?;
+        let (shared, keeper, retired) = connect::open(options).await?;
         let (mut appending, mut looking) = (JoinSet::new(), JoinSet::new());
         let mut lanes = Vec::new();
         looking.spawn(keeper.run());
+        looking.spawn(cursor::reap(shared.clone(), retired));
         for stream in Stream::ALL {
             for partition in 0..shared.partitions {
                 let (lane, parts) = mpsc::unbounded_channel();
@@ -153,7 +154,7 @@ impl JetStreamLog {
             let room = room.map_err(late)?.map_err(|_| closed())?;
             let (answer, answered) = oneshot::channel();
             let part = Part { records: part, bytes, answer, room };
-            if !lock(&self.lanes).get(slot).is_some_and(|lane| lane.send(part).is_ok()) {
+            if lock(&self.lanes).get(slot).is_none_or(|lane| lane.send(part).is_err()) {
                 return Err(closed());
             }
             timeout_at(deadline, answered).await.map_err(late)?.unwrap_or_else(|_| Err(closed()))?;

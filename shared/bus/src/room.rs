@@ -3,7 +3,7 @@
 use crate::Entry;
 
 /// Payload that one call answers at the most, besides the first entry.
-pub(crate) const MAX_BYTES: usize = 4 << 20;
+const MAX_BYTES: usize = 4 << 20;
 
 /// Counts what has been taken.
 pub(crate) struct Room {

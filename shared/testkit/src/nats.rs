@@ -155,10 +155,18 @@ impl NatsServer {
         let signal = if frozen { "-STOP" } else { "-CONT" };
         let process = self.process.as_ref().map(|process| process.id().to_string()).unwrap_or_default();
         let sent = Command::new("kill").args([signal, &process]).status();
-        match sent {
-            Ok(status) if status.success() => Ok(()),
-            _ => Err(Error::internal(format!("cannot send {signal} to process `{process}`"))),
+        if !sent.is_ok_and(|status| status.success()) {
+            return Err(Error::internal(format!("cannot send {signal} to process `{process}`")));
         }
+        // It stops when it is next interrupted.
+        let begin = Instant::now();
+        let stopped = || {
+            std::fs::read_to_string(format!("/proc/{process}/stat")).is_ok_and(|stat| stat.contains(") T "))
+        };
+        while frozen && !stopped() && begin.elapsed() < DEADLINE {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
     }
 
     /// Waits until it takes clients.

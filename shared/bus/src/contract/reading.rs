@@ -19,6 +19,23 @@ pub async fn is_empty_at_first(backend: &dyn Backend) -> Result<()> {
     Ok(())
 }
 
+/// The end covers what was answered for, and stands right behind the last record, so that who has read it is at the end.
+pub async fn knows_its_latest_end(backend: &dyn Backend) -> Result<()> {
+    let log = backend.open().await?;
+    log.healthy()?;
+    for round in 0..5 {
+        let records = (0..20).map(|n| record(&format!("会员{n}"), round * 20 + n, "签到")).collect();
+        soon("append", log.append(Stream::Events, records)).await??;
+        soon("asking", log.latest(Stream::Events)).await??;
+        for partition in 0..log.partitions() {
+            let entries = everything(&*log, Stream::Events, partition).await?;
+            let behind = entries.last().map_or(0, |last| last.position + 1);
+            assert_eq!(log.end(Stream::Events, partition), behind);
+        }
+    }
+    Ok(())
+}
+
 /// Before the start, in the middle, at the end and behind it; right after appending and after reopening.
 pub async fn reads_from_anywhere(backend: &dyn Backend) -> Result<()> {
     let log = backend.open().await?;

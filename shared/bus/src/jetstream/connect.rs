@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use super::Options;
 use super::address::{self, Address};
+use super::cursor::Retired;
 use super::keeper::{self, Keeper};
 use super::shared::{Bounds, Link, PATIENCE, Partition, Shared, Topic};
 use super::streams;
@@ -28,7 +29,7 @@ const PAUSE: Duration = Duration::from_secs(2);
 const WAITING: usize = 256;
 
 /// Connects, makes or finds the streams, and prepares everything that works on them.
-pub(super) async fn open(options: Options) -> Result<(Arc<Shared>, Keeper)> {
+pub(super) async fn open(options: Options) -> Result<(Arc<Shared>, Keeper, Retired)> {
     let address = Address::parse(options.url.expose())?;
     let (events, turns) = mpsc::unbounded_channel();
     let client = match timeout(PATIENCE, client(&options, &address, events)).await {
@@ -43,8 +44,8 @@ pub(super) async fn open(options: Options) -> Result<(Arc<Shared>, Keeper)> {
         Ok(begun) => begun?,
         Err(_) => return Err(unreachable(&shared.address, &"JetStream does not answer")),
     }
-    let keeper = Keeper::new(shared.clone(), options, turns, retiring);
-    Ok((shared, keeper))
+    let keeper = Keeper::new(shared.clone(), options, turns);
+    Ok((shared, keeper, retiring))
 }
 
 async fn client(options: &Options, address: &Address, events: mpsc::UnboundedSender<bool>) -> Result<Client> {
@@ -176,5 +177,5 @@ async fn topic(context: &Context, options: &Options, stream: Stream) -> Result<T
         cursors: Mutex::new(Vec::new()),
     };
     let partitions = (first..).zip(0..options.partitions).map(partition).collect();
-    Ok(Topic { stream, name, handle, known: AtomicU64::new(0), partitions })
+    Ok(Topic { stream, name, handle, known: AtomicU64::new(0), seen: AtomicU64::new(0), partitions })
 }

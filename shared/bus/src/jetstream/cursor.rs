@@ -1,25 +1,28 @@
 //! Reading what is no longer in memory: consumers on the server, one for each place where somebody reads on.
 
 use std::collections::VecDeque;
-use std::sync::{MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::pull::Config;
 use async_nats::jetstream::consumer::{AckPolicy, Consumer, DeliverPolicy};
 use futures::StreamExt;
 use kernel::{Error, Kind, Result};
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, timeout_at};
 
 use super::message::{self, behind, number_of};
 use super::shared::{Partition, Shared, Topic, Usable, unanswered};
 use crate::names::Names;
-use crate::room::{self, Room};
+use crate::room::Room;
 use crate::{Entry, Stream};
 
 /// The server deletes a consumer that nobody has asked for so long.
 const FORGOTTEN: Duration = Duration::from_secs(60);
-/// Messages asked for at once, at least and at most.
-const MESSAGES: [usize; 2] = [8, 512];
+/// Messages asked for at once, at least and at most …
+const MESSAGES: [usize; 2] = [4, 512];
+/// … and about so many bytes of them: what is not answered yet stays in memory, for each partition that is read.
+const BYTES: usize = 1 << 20;
 /// Cursors kept per partition.
 const KEPT: usize = 4;
 
@@ -41,7 +44,7 @@ pub(super) struct Cursor {
     idle: bool,
 }
 
-/// Entries at or behind `from`, up to `end`, which is not before it; nothing only when nothing is kept there.
+/// Entries at or behind `from`, at least up to `end` if they have room; nothing only when nothing is kept there.
 pub(super) async fn read(
     shared: &Shared,
     topic: &Topic,
@@ -62,7 +65,7 @@ pub(super) async fn read(
     };
     let (cursor, entries) =
         timeout_at(deadline, reading).await.map_err(|_| Error::unavailable(shared.trouble()))??;
-    if cursor.position() < end && !entries.is_empty() {
+    if cursor.position() < partition.bounds().end && !entries.is_empty() {
         put_back(shared, topic, partition, cursor);
     } else {
         retire(shared, topic, cursor);
@@ -111,9 +114,6 @@ impl Cursor {
         let mut entries = Vec::new();
         loop {
             while let Some(first) = self.pending.front() {
-                if first.position >= end {
-                    return Ok(entries);
-                }
                 if first.position >= from {
                     if !room.take(first) {
                         return Ok(entries);
@@ -134,7 +134,7 @@ impl Cursor {
                 }
                 None => {}
             }
-            match self.fetch(topic).await {
+            match self.fetch(topic, partition).await {
                 Ok(true) => {}
                 Ok(false) => {
                     self.gone(topic, partition, end).await?;
@@ -151,7 +151,7 @@ impl Cursor {
     }
 
     /// Takes more messages from the server; says whether there were any.
-    async fn fetch(&mut self, topic: &Topic) -> Result<bool> {
+    async fn fetch(&mut self, topic: &Topic, partition: &Partition) -> Result<bool> {
         let asked = self.consumer.fetch().max_messages(self.ask).messages().await;
         let mut messages = asked.map_err(|error| unanswered(&topic.name, error))?;
         let (mut count, mut bytes) = (0, 0);
@@ -166,16 +166,12 @@ impl Cursor {
             let entries = message::decode(number, &message.payload, &mut self.names);
             self.pending.extend(entries.map_err(|flaw| damaged(topic, info.stream_sequence, flaw))?);
             self.next = behind(number);
-            topic.known.fetch_max(number, std::sync::atomic::Ordering::AcqRel);
+            topic.note(partition, number);
             count += 1;
             bytes += message.payload.len();
         }
         let [least, most] = MESSAGES;
-        self.ask = (room::MAX_BYTES * count)
-            .checked_div(bytes)
-            .unwrap_or(least)
-            .clamp(least, most)
-            .min(self.ask * 2);
+        self.ask = (BYTES * count).checked_div(bytes).unwrap_or(least).clamp(least, most).min(self.ask * 2);
         Ok(count > 0)
     }
 
@@ -210,12 +206,18 @@ pub(super) async fn consumer(
     made.map_err(|error| unanswered(&topic.name, error))
 }
 
-/// Deletes a consumer that nobody needs; it does so itself a little later otherwise.
-pub(super) async fn delete(shared: &Shared, stream: Stream, consumer: &str) {
-    let topic = shared.topic(stream);
-    let usable = shared.link.borrow().trouble.is_none();
-    if usable && let Err(error) = topic.handle.delete_consumer(consumer).await {
-        tracing::debug!(%error, stream = topic.name, consumer, "a consumer was not deleted");
+/// Consumers on the server that nobody needs any more.
+pub(super) type Retired = UnboundedReceiver<(Stream, String)>;
+
+/// Deletes consumers that nobody needs, until the log is dropped. Those that it fails to delete, the server forgets a
+/// little later.
+pub(super) async fn reap(shared: Arc<Shared>, mut retired: Retired) {
+    while let Some((stream, consumer)) = retired.recv().await {
+        let topic = shared.topic(stream);
+        let usable = shared.link.borrow().trouble.is_none();
+        if usable && let Err(error) = topic.handle.delete_consumer(&consumer).await {
+            tracing::debug!(%error, stream = topic.name, consumer, "a consumer was not deleted");
+        }
     }
 }
 

@@ -20,8 +20,12 @@ use crate::Stream;
 const EVERY: Duration = Duration::from_secs(30);
 /// Pauses between looks that fail.
 const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(2)];
-/// A stream that seems to have lost messages is asked once more after this time, lest an answer was old.
+/// A stream that seems to be gone, or to have lost messages, is looked at once more after this time, lest an answer was
+/// old.
 const CERTAIN: Duration = Duration::from_secs(1);
+
+/// A stream's newest number, and when it grew.
+type Grown = Option<(u64, Option<Instant>)>;
 
 /// Owns what is known about the connection.
 pub(super) struct Keeper {
@@ -29,22 +33,16 @@ pub(super) struct Keeper {
     options: Options,
     /// Whether the connection came or went.
     events: UnboundedReceiver<bool>,
-    retired: UnboundedReceiver<(Stream, String)>,
     up: bool,
     failures: u32,
-    /// By stream, its newest number when it last grew, and when that was.
-    grown: [(u64, Instant); 2],
+    /// By stream, its newest number at the last look, and when it was last seen to have grown.
+    grown: [Grown; 2],
 }
 
 impl Keeper {
     /// After [`begin`].
-    pub(super) fn new(
-        shared: Arc<Shared>,
-        options: Options,
-        events: UnboundedReceiver<bool>,
-        retired: UnboundedReceiver<(Stream, String)>,
-    ) -> Self {
-        Self { shared, options, events, retired, up: true, failures: 0, grown: [(0, Instant::now()); 2] }
+    pub(super) fn new(shared: Arc<Shared>, options: Options, events: UnboundedReceiver<bool>) -> Self {
+        Self { shared, options, events, up: true, failures: 0, grown: [None; 2] }
     }
 
     /// Until the client is gone.
@@ -52,24 +50,25 @@ impl Keeper {
         let shared = self.shared.clone();
         let mut tick = interval(EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // While there is no connection, nothing but its return is waited for.
         let mut look = None;
         loop {
             let again = async { sleep_until(look.unwrap_or_else(Instant::now)).await };
             tokio::select! {
                 biased;
                 event = self.events.recv() => match event {
+                    Some(up) if up == self.up => continue,
                     Some(up) => look = self.turned(up),
                     None => return,
                 },
-                Some((stream, consumer)) = self.retired.recv() => cursor::delete(&shared, stream, &consumer).await,
                 () = again, if look.is_some() => {}
-                () = shared.doubt.notified(), if look.is_none() => look = Some(Instant::now()),
+                () = shared.doubt.notified(), if self.up && look.is_none() => look = Some(Instant::now()),
                 _ = tick.tick() => {
                     cursor::sweep(&shared);
-                    look = look.or(Some(Instant::now()));
+                    look = look.or_else(|| self.up.then(Instant::now));
                 }
             }
-            if self.up && look.is_some_and(|at| at <= Instant::now()) {
+            if look.is_some_and(|at| at <= Instant::now()) {
                 look = self.look().await;
             }
         }
@@ -77,9 +76,6 @@ impl Keeper {
 
     /// The connection has come or gone; answers when to look at the streams.
     fn turned(&mut self, up: bool) -> Option<Instant> {
-        if up && self.up {
-            return None;
-        }
         self.up = up;
         self.failures = 1;
         if up {
@@ -97,10 +93,10 @@ impl Keeper {
     async fn look(&mut self) -> Option<Instant> {
         let shared = self.shared.clone();
         let looked = tokio::select! {
-            event = self.events.recv() => {
-                self.up = event.is_some() && self.up;
-                return event.and_then(|up| self.turned(up)).or_else(|| self.up.then(Instant::now));
-            }
+            event = self.events.recv() => return match event {
+                Some(up) if up != self.up => self.turned(up),
+                _ => Some(Instant::now()),
+            },
             looked = timeout(PATIENCE, settle(&shared, &self.options, &mut self.grown)) => looked,
         };
         match looked
@@ -129,14 +125,16 @@ impl Keeper {
 }
 
 /// Sees to it that both streams are there and go on; says whether positions come from other numbers now.
-async fn settle(shared: &Shared, options: &Options, grown: &mut [(u64, Instant); 2]) -> Result<bool> {
+async fn settle(shared: &Shared, options: &Options, grown: &mut [Grown; 2]) -> Result<bool> {
     check_payload(shared)?;
     let mut renumbered = false;
     for (topic, grown) in shared.topics.iter().zip(grown) {
         let known = topic.known.load(Ordering::Acquire);
-        if grown.0 != known {
-            *grown = (known, Instant::now());
-        }
+        *grown = match *grown {
+            None => Some((known, None)),
+            Some((before, _)) if before != known => Some((known, Some(Instant::now()))),
+            same => same,
+        };
         let base = shared.link.borrow().base(topic.stream);
         let found = same(shared, options, topic, base, known).await?;
         if found.base != base {
@@ -145,7 +143,8 @@ async fn settle(shared: &Shared, options: &Options, grown: &mut [(u64, Instant);
             renumber(shared, topic, &found).await?;
             renumbered = true;
         }
-        let young = options.retention.is_none_or(|retention| grown.1.elapsed() < retention);
+        let age = grown.and_then(|(_, at)| at).map(|at| at.elapsed());
+        let young = age.is_some_and(|age| options.retention.is_none_or(|retention| age < retention));
         move_start(topic, &found, young);
     }
     Ok(renumbered)
@@ -154,6 +153,7 @@ async fn settle(shared: &Shared, options: &Options, grown: &mut [(u64, Instant);
 /// Makes or finds both streams, for the first time.
 pub(super) async fn begin(shared: &Shared, options: &Options) -> Result<()> {
     check_payload(shared)?;
+    check_cluster(shared, options)?;
     for topic in &shared.topics {
         let found = match streams::find(&shared.context, &topic.name).await? {
             Some(found) => found,
@@ -170,13 +170,18 @@ pub(super) async fn begin(shared: &Shared, options: &Options) -> Result<()> {
 /// The stream with numbers that go on from those known: as it is, made anew, or with a raised base.
 async fn same(shared: &Shared, options: &Options, topic: &Topic, base: u64, known: u64) -> Result<Found> {
     let context = &shared.context;
-    let Some(found) = streams::find(context, &topic.name).await? else {
-        let base = streams::base_above(known);
+    let mut found = streams::find(context, &topic.name).await?;
+    if found.is_none() {
+        // The server may still be deleting files, and would take those of the new stream along.
+        sleep(CERTAIN).await;
+        found = streams::find(context, &topic.name).await?;
+    }
+    let Some(found) = found else {
         tracing::error!(
             stream = topic.name,
             "the stream was deleted from the server, with every record in it; making it anew"
         );
-        return streams::create(context, options, topic.stream, base).await;
+        return streams::create(context, options, topic.stream, streams::base_above(known)).await;
     };
     streams::check(options, topic.stream, &found)?;
     let goes_on = |found: &Found| found.base >= base && found.base + found.last >= known;
@@ -251,6 +256,21 @@ fn check_payload(shared: &Shared) -> Result<()> {
             "the NATS server {} takes messages of {takes} bytes and the event log needs {MAX_BYTES}; write \
              `max_payload: 8MB` into the server's configuration",
             shared.address
+        ),
+    ))
+}
+
+/// A server of its own takes a change to three replicas, and goes on keeping one.
+fn check_cluster(shared: &Shared, options: &Options) -> Result<()> {
+    if options.replicas == 1 || shared.context.client().server_info().cluster.is_some() {
+        return Ok(());
+    }
+    Err(Error::precondition(
+        "LOG_REPLICAS",
+        format!(
+            "common.bus.replicas = {} needs a cluster of that many NATS servers, and {} belongs to none; set it to 1, or \
+             give the server a cluster",
+            options.replicas, shared.address
         ),
     ))
 }

@@ -118,7 +118,7 @@ async fn send(shared: &Shared, topic: &Topic, partition: &Partition, content: By
         let error = match tried {
             Ok(Ok(number)) => return Ok(usable.base + number),
             Ok(Err(error)) => error,
-            Err(_) => return Err(unanswered(shared, topic)),
+            Err(_) => return Err(unanswered(shared, topic, "no answer")),
         };
         match refusal(&error) {
             Some(remedy) => {
@@ -127,7 +127,7 @@ async fn send(shared: &Shared, topic: &Topic, partition: &Partition, content: By
                     topic.name
                 )));
             }
-            None if Instant::now() + PAUSE >= deadline => return Err(unanswered(shared, topic)),
+            None if Instant::now() + PAUSE >= deadline => return Err(unanswered(shared, topic, &error)),
             None => {
                 shared.doubt.notify_one();
                 sleep_until(Instant::now() + PAUSE).await;
@@ -162,14 +162,14 @@ fn refusal(error: &PublishError) -> Option<&'static str> {
     }
 }
 
-fn unanswered(shared: &Shared, topic: &Topic) -> Error {
+fn unanswered(shared: &Shared, topic: &Topic, why: impl std::fmt::Display) -> Error {
     let trouble = shared.link.borrow().trouble.clone();
     Error::unavailable(trouble.unwrap_or_else(|| {
         format!(
-            "JetStream at {} did not answer within {} s for a record to `{}`; it may be kept all the same",
+            "JetStream at {} did not take a record to `{}` within {} s: {why}; it may be kept all the same",
             shared.address,
-            PATIENCE.as_secs(),
-            topic.name
+            topic.name,
+            PATIENCE.as_secs()
         )
     }))
 }

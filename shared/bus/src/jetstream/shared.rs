@@ -53,6 +53,8 @@ pub(super) struct Topic {
     pub(super) handle: Handle<()>,
     /// The highest number of a message that was heard of.
     pub(super) known: AtomicU64,
+    /// Every partition's end covers messages up to this number.
+    pub(super) seen: AtomicU64,
     pub(super) partitions: Vec<Partition>,
 }
 
@@ -150,8 +152,13 @@ impl Topic {
 
     /// Asks the server where every partition ends.
     pub(super) async fn look(&self, base: u64) -> Result<()> {
-        let looks = self.partitions.iter().map(|partition| self.look_at(partition, base));
-        try_join_all(looks).await.map(|_| ())
+        let info = self.handle.get_info().await.map_err(|error| unanswered(&self.name, error))?;
+        let last = base + info.state.last_sequence;
+        if self.seen.load(Ordering::Acquire) != last {
+            try_join_all(self.partitions.iter().map(|partition| self.look_at(partition, base))).await?;
+            self.seen.store(last, Ordering::Release);
+        }
+        Ok(())
     }
 
     /// Asks the server where a partition ends; says whether anything is kept there.

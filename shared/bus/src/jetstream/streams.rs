@@ -61,6 +61,8 @@ pub(super) async fn find(context: &Context, name: &str) -> Result<Option<Found>>
                 Ok(None)
             }
             GetStreamErrorKind::JetStream(cause) if is_disabled(cause.error_code()) => Err(disabled()),
+            // Another server of the cluster might have answered.
+            GetStreamErrorKind::Request if !context.client().server_info().jetstream => Err(disabled()),
             _ => Err(unanswered(name, error)),
         },
     }
@@ -197,7 +199,7 @@ fn is_disabled(code: ErrorCode) -> bool {
 }
 
 /// JetStream is off.
-pub(super) fn disabled() -> Error {
+fn disabled() -> Error {
     Error::precondition(
         "LOG_JETSTREAM",
         "the NATS server runs without JetStream, for this account at least; start it with `jetstream { store_dir: … }` \

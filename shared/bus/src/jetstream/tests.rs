@@ -2,7 +2,6 @@
 
 #[path = "../../../testkit/src/nats.rs"]
 #[expect(
-    dead_code,
     unreachable_pub,
     reason = "testkit's file: it cannot be depended on here, for it depends on this crate"
 )]
@@ -11,6 +10,7 @@ mod outages;
 mod refusals;
 mod sharing;
 mod streams;
+mod tls;
 
 use std::sync::Arc;
 use std::time::Duration;

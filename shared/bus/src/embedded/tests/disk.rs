@@ -92,8 +92,10 @@ async fn what_cannot_be_cut_back_stops_the_log_until_it_is_opened_again() {
     log.append(Stream::Events, records(0..3)).await.unwrap();
     faults.append.store(true, Ordering::SeqCst);
     faults.cut.store(true, Ordering::SeqCst);
+    assert!(log.healthy().is_ok());
     log.append(Stream::Events, records(3..6)).await.unwrap_err();
     faults.append.store(false, Ordering::SeqCst);
+    assert!(log.healthy().unwrap_err().message.contains("start the process again"));
     let error = log.append(Stream::Events, records(3..6)).await.unwrap_err();
     assert_eq!(error.kind, Kind::Unavailable);
     assert!(error.message.contains("start the process again"), "{error}");

@@ -88,6 +88,7 @@ async fn a_folder_serves_one_at_a_time_and_says_whom() {
     assert!(refused.message.contains(folder.path().to_str().unwrap()), "{refused}");
     log.close().await;
     assert_eq!(log.append(Stream::Raw, records(0..1)).await.unwrap_err().kind, Kind::Unavailable);
+    assert!(log.healthy().is_err(), "nothing can be appended any more");
     EmbeddedLog::open(folder.path(), Options::default()).unwrap();
 }
 

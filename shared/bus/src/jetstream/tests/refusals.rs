@@ -54,10 +54,11 @@ async fn a_server_that_is_no_nats_server_or_does_not_speak() {
 
 #[tokio::test]
 async fn a_wrong_password_and_the_right_one() {
-    let server = NatsServer::start_with("max_payload: 8MB\nauthorization { user: guanxi, password: \"ge:heim@1\" }").unwrap();
-    let url = |password: &str| {
-        Secret::new(server.url().replace("nats://", &format!("nats://guanxi:{password}@")))
-    };
+    let server =
+        NatsServer::start_with("max_payload: 8MB\nauthorization { user: guanxi, password: \"ge:heim@1\" }")
+            .unwrap();
+    let url =
+        |password: &str| Secret::new(server.url().replace("nats://", &format!("nats://guanxi:{password}@")));
     let wrong = Options { url: url("geheim"), ..Options::default() };
     let refused = refusal(wrong).await;
     assert_eq!(refused.kind, Kind::Precondition);

@@ -21,7 +21,8 @@ async fn all_see_the_same_at_the_same_positions() {
         });
     }
     let mut followers = JoinSet::new();
-    for log in logs.iter().cloned() {
+    for log in &logs {
+        let log = log.clone();
         followers.spawn(async move {
             let mut seen = vec![Vec::new(), Vec::new()];
             while seen.iter().map(Vec::len).sum::<usize>() < 2 * RECORDS as usize {

@@ -30,7 +30,10 @@ async fn after_a_purge_the_new_is_read_and_nothing_is_waited_for() {
         assert_eq!(read(log, 0).await, [] as [u64; 0]);
         assert_eq!(log.start(Stream::Events, 0), log.end(Stream::Events, 0));
         assert!(log.end(Stream::Events, 0) >= end, "positions do not fall");
-        assert!(log.wait(Stream::Events, 0, behind_five).now_or_never().is_none(), "there is nothing to read");
+        assert!(
+            log.wait(Stream::Events, 0, behind_five).now_or_never().is_none(),
+            "there is nothing to read"
+        );
     }
     let mut waiting = tokio::task::JoinSet::new();
     for log in [log.clone(), later.clone()] {
@@ -59,9 +62,13 @@ async fn a_deleted_stream_is_made_anew_and_positions_grow() {
     soon(waiting.join_all()).await;
     for log in [&log, &other, &place.log().await] {
         let read = soon(log.read(Stream::Events, partition, next, 100)).await.unwrap();
-        assert_eq!(read.iter().map(|entry| entry.record.sequence).collect::<Vec<_>>(), [10, 11]);
+        let mut sequences: Vec<_> = read.iter().map(|entry| entry.record.sequence).collect();
+        // Sent again, when the answer went with the old stream.
+        sequences.sort_unstable();
+        sequences.dedup();
+        assert_eq!(sequences, [10, 11]);
         assert!(read.iter().all(|entry| entry.position >= next));
-        assert_eq!(log.end(Stream::Events, partition), read[1].position + 1);
+        assert_eq!(Some(log.end(Stream::Events, partition)), read.last().map(|last| last.position + 1));
     }
     // The other stream is as it was.
     soon(log.append(Stream::Raw, records(0..1))).await.unwrap();
@@ -69,7 +76,8 @@ async fn a_deleted_stream_is_made_anew_and_positions_grow() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_server_is_said_with_what_to_do() {
-    let server = NatsServer::start_with("max_payload: 8MB\njetstream { store_dir: \"STORE\", max_file_store: 2MB }");
+    let server =
+        NatsServer::start_with("max_payload: 8MB\njetstream { store_dir: \"STORE\", max_file_store: 2MB }");
     let mut place = Place::on(server.unwrap(), 1);
     let log = place.log().await;
     let large = |n| vec![Record { payload: vec![b'x'; 200_000].into(), ..record(n) }];
