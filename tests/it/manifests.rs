@@ -6,6 +6,7 @@ mod image;
 mod network;
 mod options;
 mod rendered;
+mod running;
 mod workloads;
 
 pub(crate) const SERVICES: [&str; 7] =

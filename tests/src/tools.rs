@@ -89,7 +89,10 @@ pub fn debian_program(package: &str, path: &str) -> Result<Option<PathBuf>> {
     let program = folder.join(path);
     if !program.exists() && present("apt-get")? {
         std::fs::create_dir_all(&folder)?;
-        let fetch = format!("apt-get download --quiet {package} && dpkg --extract {package}_*.deb .");
+        let fetch = format!(
+            "apt-get download --quiet {package} || {{ apt-get update --quiet && apt-get download --quiet {package}; }} && \
+             dpkg --extract {package}_*.deb ."
+        );
         run(Command::new("sh").args(["-c", &fetch]).current_dir(&folder))?;
     }
     if !program.exists() {

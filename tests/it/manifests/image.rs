@@ -1,5 +1,7 @@
 //! The image: what can be seen without building it.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use tests::platform::root;
@@ -23,6 +25,16 @@ fn instructions() -> Result<Vec<(String, String)>> {
 fn the<'a>(instructions: &'a [(String, String)], word: &str) -> Result<&'a str> {
     let found = instructions.iter().find(|(found, _)| found == word);
     found.map(|(_, rest)| rest.as_str()).with_context(|| format!("the Dockerfile has no {word}"))
+}
+
+/// The environment that the image brings along.
+pub(super) fn variables() -> Result<BTreeMap<String, String>> {
+    let instructions = instructions()?;
+    let pairs = the(&instructions, "ENV")?.split_whitespace();
+    pairs
+        .map(|pair| pair.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned())))
+        .collect::<Option<_>>()
+        .context("ENV")
 }
 
 #[test]
@@ -71,8 +83,7 @@ fn the_image_is_built_from_what_is_here() -> Result<()> {
 fn the_image_fits_the_manifests() -> Result<()> {
     let instructions = instructions()?;
     let known = known()?;
-    for pair in the(&instructions, "ENV")?.split_whitespace() {
-        let (name, _) = pair.split_once('=').context("ENV")?;
+    for name in variables()?.keys() {
         // It is the image of every service.
         check(name, "common", &known)?;
     }

@@ -67,6 +67,8 @@ pub(super) fn deploy_folder() -> Result<TempDir> {
     let copy = tempdir()?;
     run(Command::new("cp").arg("-R").arg(root().join("deploy")).arg(copy.path()))?;
     let deploy = copy.path().join("deploy");
+    // Those of whoever tried it on this machine are not meant.
+    run(Command::new("rm").arg("-rf").arg(deploy.join("overlays/dev/keys")))?;
     run(Command::new(binary()?).args(["keys", "new", "--out"]).arg(deploy.join("overlays/dev/keys")))?;
     Ok(copy)
 }
