@@ -43,14 +43,13 @@ impl Engine {
         }
     }
 
-    /// Waits until nobody else writes. Begin the unit of work first.
-    pub(crate) async fn session(&self) -> Session {
-        Session {
-            memories: self.memories.clone().lock_owned().await,
-            done: Vec::new(),
-            cache: self.cache,
-            kept: false,
+    /// Waits until nobody else writes. What other processes may have written meanwhile is read anew.
+    pub(crate) async fn session(&self, unit: &Unit) -> Session {
+        let mut memories = self.memories.clone().lock_owned().await;
+        if unit.others_wrote() {
+            memories.clear();
         }
+        Session { memories, done: Vec::new(), cache: self.cache, kept: false }
     }
 }
 

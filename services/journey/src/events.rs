@@ -81,7 +81,8 @@ impl Events {
 impl Handler for Events {
     /// What comes before a journey is published need not be known to it.
     fn wants(&self, workspace: &Workspace, name: &str) -> bool {
-        let index = self.shared.registry.known(workspace);
+        // What another process has published is looked up within the unit of work.
+        let index = self.shared.registry.known(workspace).filter(|_| !self.shared.cx.db.is_shared());
         index.is_none_or(|index| {
             MOVES.contains(&name)
                 || (name == UPDATED && !index.attributes.is_empty())

@@ -1,14 +1,14 @@
-//! The published journeys of each workspace in memory, read anew after every change.
+//! The published journeys of each workspace in memory, read anew after every change, also one made by another process.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kernel::{Result, Workspace};
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, DbBackend};
 
 use crate::domain::Definition;
 use crate::domain::entry::Trigger;
-use crate::store::journeys;
+use crate::store::journeys::{self, Revision};
 
 /// Keeps them. Whoever changes a journey has [`Registry::clear`] called right after the commit, by
 /// [`store::Unit::afterwards`].
@@ -21,7 +21,7 @@ pub(crate) struct Registry {
 struct Kept {
     /// Grows with every change, so that what was read before one is not kept after it.
     generation: u64,
-    indexes: HashMap<Workspace, Arc<Index>>,
+    indexes: HashMap<Workspace, (Revision, Arc<Index>)>,
 }
 
 /// The published journeys of one workspace.
@@ -114,9 +114,14 @@ impl Registry {
     /// # Errors
     /// What the database says.
     pub(crate) async fn index(&self, db: &impl ConnectionTrait, workspace: &Workspace) -> Result<Arc<Index>> {
+        // A SQLite file is this process's alone: it hears of every change.
+        let revision = match db.get_database_backend() {
+            DbBackend::Sqlite => Revision::default(),
+            _ => journeys::revision(db, workspace).await?,
+        };
         let generation = {
             let kept = self.lock();
-            if let Some(index) = kept.indexes.get(workspace) {
+            if let Some((_, index)) = kept.indexes.get(workspace).filter(|(of, _)| *of == revision) {
                 return Ok(index.clone());
             }
             kept.generation
@@ -124,14 +129,14 @@ impl Registry {
         let index = Arc::new(load(db, workspace).await?);
         let mut kept = self.lock();
         if kept.generation == generation {
-            kept.indexes.insert(workspace.clone(), index.clone());
+            kept.indexes.insert(workspace.clone(), (revision, index.clone()));
         }
         Ok(index)
     }
 
-    /// The journeys of a workspace if they are in memory.
+    /// The journeys of a workspace if they are in memory; another process may have changed them.
     pub(crate) fn known(&self, workspace: &Workspace) -> Option<Arc<Index>> {
-        self.lock().indexes.get(workspace).cloned()
+        self.lock().indexes.get(workspace).map(|(_, index)| index.clone())
     }
 
     /// Forgets everything.

@@ -11,13 +11,16 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use chassis::{Alarm, Context};
 use kernel::{Result, Time, Workspace};
-use store::Applied;
+use store::{Applied, Held};
 
 use crate::config::Knobs;
 use crate::domain::reply_window::Limits;
 use crate::provider::Surroundings;
 use crate::store::{channels, messages};
 use worker::Worker;
+
+/// All delivery is done by one process at a time: limits and connections of a channel are not shared between machines.
+pub(crate) const LEASE: &str = "delivery";
 
 /// Knows the workers and wakes them.
 pub(crate) struct Dispatcher {
@@ -28,6 +31,8 @@ pub(crate) struct Dispatcher {
     /// How far reply windows have been read from the log.
     applied: Applied,
     workers: Mutex<BTreeMap<(Workspace, String), Alarm>>,
+    /// The fence of the lease under which was settled what another process left; `None` before the first.
+    settled: tokio::sync::Mutex<Option<i64>>,
     /// Itself, for the workers it starts.
     itself: Weak<Self>,
 }
@@ -58,16 +63,21 @@ impl Dispatcher {
             limits,
             applied,
             workers,
+            settled: tokio::sync::Mutex::default(),
             itself: itself.clone(),
         }))
     }
 
-    /// Settles what a process that died was sending; before any worker starts.
-    ///
-    /// # Errors
-    /// What the database says.
-    pub(crate) async fn recover(&self) -> Result<()> {
-        recover::recover(&self.cx).await
+    /// Settles what a process that died was sending: once after delivery has become this process's to do, and before it
+    /// does any.
+    async fn recover(&self) -> Result<()> {
+        let fence = Held::current().map(|held| held.fence);
+        let mut settled = self.settled.lock().await;
+        if settled.is_none() || *settled != fence {
+            recover::recover(&self.cx).await?;
+            *settled = fence;
+        }
+        Ok(())
     }
 
     /// Starts a worker for every channel and for everything that waits.
@@ -75,6 +85,7 @@ impl Dispatcher {
     /// # Errors
     /// What the database says.
     pub(crate) async fn start_workers(&self) -> Result<Option<Time>> {
+        self.recover().await?;
         let waiting = messages::waiting_channels(self.cx.db.read()).await?;
         for (workspace, channel) in channels::keys(self.cx.db.read()).await?.into_iter().chain(waiting) {
             self.ring(&Workspace::new(workspace), &channel);
@@ -92,7 +103,7 @@ impl Dispatcher {
         let Some(itself) = self.itself.upgrade() else { return };
         let alarm = Alarm::default();
         let worker = Arc::new(Worker::new(itself, workspace.clone(), channel));
-        self.cx.job(&format!("delivery {workspace} {channel}"), alarm.clone(), move || {
+        self.cx.leased_job(LEASE, &format!("delivery {workspace} {channel}"), alarm.clone(), move || {
             let worker = worker.clone();
             async move { worker.round().await }
         });

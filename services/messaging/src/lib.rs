@@ -52,10 +52,9 @@ impl Service for Messaging {
         };
         let applied = cx.consume(Stream::Events, events::Events::new(), EVENTS);
         let dispatcher = Dispatcher::new(cx.clone(), knobs, around.clone(), applied)?;
-        dispatcher.recover().await?;
         let server = MessagingServiceServer::new(Api::new(&cx, &dispatcher, around))
             .max_decoding_message_size(rpc::MAX_MESSAGE_BYTES);
-        cx.job("dispatch", Alarm::default(), move || {
+        cx.leased_job(jobs::LEASE, "dispatch", Alarm::default(), move || {
             let dispatcher = dispatcher.clone();
             async move { dispatcher.start_workers().await }
         });

@@ -54,7 +54,8 @@ impl Alarm {
     }
 
     /// Runs `work` now, whenever the alarm rings, and at the moment that `work` answers with (the next due one;
-    /// `None`: only when it rings). A failure is logged and tried again after a pause.
+    /// `None`: only when it rings), and where `glance` says so, after that time of the machine's clock at the latest. A
+    /// failure is logged and tried again after a pause.
     ///
     /// Known to `activity` from the call on, not only once the work is polled.
     pub fn run<W, F>(
@@ -62,6 +63,7 @@ impl Alarm {
         name: String,
         clock: Clock,
         activity: Activity,
+        glance: Option<Duration>,
         work: W,
     ) -> impl Future<Output = ()> + Send
     where
@@ -70,11 +72,17 @@ impl Alarm {
     {
         let (alarm, idle_clock) = (self.clone(), clock.clone());
         activity.register(name.clone(), move || alarm.is_idle(idle_clock.now()));
-        self.repeat(name, clock, activity, work)
+        self.repeat(name, clock, activity, glance, work)
     }
 
-    async fn repeat<W, F>(self, name: String, clock: Clock, activity: Activity, mut work: W)
-    where
+    async fn repeat<W, F>(
+        self,
+        name: String,
+        clock: Clock,
+        activity: Activity,
+        glance: Option<Duration>,
+        mut work: W,
+    ) where
         W: FnMut() -> F + Send,
         F: Future<Output = Result<Option<Time>>> + Send,
     {
@@ -101,6 +109,7 @@ impl Alarm {
             tokio::select! {
                 () = self.inner.notify.notified() => {}
                 () = sleep => {}
+                () = tokio::time::sleep(glance.unwrap_or_default()), if glance.is_some() => {}
             }
         }
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bus::Log;
 use futures::future::BoxFuture;
 use kernel::{Activity, Clock, Error, Ids, Kind, Result, Workspaces};
-use store::{Database, Migrations, Relay, Tenant};
+use store::{Database, Leases, Migrations, Relay, Tenant};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::service::{Routes, RoutesBuilder};
@@ -58,7 +58,10 @@ impl Assembly {
         let settings = self.layers.merge()?;
         let mut done = Vec::new();
         for (service, migrations) in &self.schemas {
-            done.push((*service, Database::migrate(service, &settings.database(service)?, *migrations).await?));
+            done.push((
+                *service,
+                Database::migrate(service, &settings.database(service)?, *migrations).await?,
+            ));
         }
         Ok(done)
     }
@@ -153,8 +156,10 @@ impl Process {
         };
         self.tasks.spawn(format!("{} relay", S::NAME), relay.run());
         self.databases.push((S::NAME, db.clone()));
+        let leases = Leases::new(&db);
         let context = Context {
             service: S::NAME,
+            leases: leases.clone(),
             clock: self.clock.clone(),
             ids: self.ids.clone(),
             db,
@@ -168,6 +173,7 @@ impl Process {
             dev: self.common.dev,
         };
         let parts = Tenant::Platform.scope(S::start(config, context)).await?;
+        self.tasks.spawn(format!("{} leases", S::NAME), leases.run());
         self.parts.push((S::NAME, parts));
         Ok(())
     }
@@ -178,19 +184,25 @@ impl Process {
     /// [`Kind::Precondition`] when a port is taken.
     pub async fn serve(self) -> Result<Running> {
         let Self {
-            common, tasks, activity, metrics, switchboard, parts, databases, rpc: ways, log, authenticator, tls, ..
+            common,
+            tasks,
+            activity,
+            metrics,
+            switchboard,
+            parts,
+            databases,
+            rpc: ways,
+            log,
+            authenticator,
+            tls,
+            ..
         } = self;
-        let drain = kernel::time::parse_duration(&common.drain).map_err(|message| {
-            Error::precondition("CONFIG_INVALID", format!("common.drain: {message}"))
-        })?;
+        let drain = kernel::time::parse_duration(&common.drain)
+            .map_err(|message| Error::precondition("CONFIG_INVALID", format!("common.drain: {message}")))?;
         let ready = Ready::new(log.clone(), databases);
         tasks.spawn("key set", authenticator.clone().keep_fresh());
         let (routes, web, health) = assemble(parts, &metrics, &ready).await?;
-        let layer = StackLayer {
-            authenticator,
-            scopes: Scopes::load()?,
-            metrics: metrics.clone(),
-        };
+        let layer = StackLayer { authenticator, scopes: Scopes::load()?, metrics: metrics.clone() };
         switchboard.bind(layer.layer(routes.clone()));
         let grpc = bind(common.grpc, "common.grpc").await?;
         let web_listener = bind(common.http, "common.http").await?;

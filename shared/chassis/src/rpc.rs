@@ -119,7 +119,9 @@ impl Rpc {
             Some(remote) => BoxCloneSyncService::new(remote.by(&self.by)),
             None => {
                 let by = self.by.clone();
-                BoxCloneSyncService::new(self.local.clone().map_request(move |request| signed_by(request, &by)))
+                BoxCloneSyncService::new(
+                    self.local.clone().map_request(move |request| signed_by(request, &by)),
+                )
             }
         }
     }

@@ -3,19 +3,23 @@
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bus::{Log, Stream};
-use kernel::{Activity, Clock, Ids, Result, Workspaces};
+use kernel::{Activity, Clock, Ids, Result, Time, Workspaces};
 use sea_orm_migration::MigrationTrait;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use store::{Applied, Consumer, Database, Handler};
+use store::{Applied, Consumer, Database, Handler, Leases};
 use tonic::service::RoutesBuilder;
 
 use crate::job::Alarm;
 use crate::metrics::Metrics;
 use crate::rpc::Rpc;
 use crate::tasks::Tasks;
+
+/// How often a job looks for what other processes have written.
+const GLANCE: Duration = Duration::from_millis(100);
 
 /// One of the platform's services.
 pub trait Service: Send + Sync + 'static {
@@ -44,6 +48,8 @@ pub struct Context {
     pub ids: Ids,
     /// The service's own database.
     pub db: Database,
+    /// What of the service's work is this process's.
+    pub leases: Leases,
     /// The event log.
     pub log: Arc<dyn Log>,
     /// The way to other services.
@@ -73,20 +79,56 @@ impl Context {
             handler,
             batch,
             activity: self.activity.clone(),
+            leases: self.leases.clone(),
         };
         let applied = consumer.applied();
         self.tasks.spawn(format!("{} consumer", self.service), consumer.run(applied.clone()));
         applied
     }
 
-    /// Runs a job (see [`Alarm::run`]).
+    /// Runs a job (see [`Alarm::run`]) in one process of the service at a time.
     pub fn job<W, F>(&self, name: &str, alarm: Alarm, work: W)
     where
         W: FnMut() -> F + Send + 'static,
-        F: Future<Output = Result<Option<kernel::Time>>> + Send + 'static,
+        F: Future<Output = Result<Option<Time>>> + Send + 'static,
+    {
+        self.leased_job(name, name, alarm, work);
+    }
+
+    /// The same; all jobs of one `lease` run in the same process.
+    pub fn leased_job<W, F>(&self, lease: &str, name: &str, alarm: Alarm, mut work: W)
+    where
+        W: FnMut() -> F + Send + 'static,
+        F: Future<Output = Result<Option<Time>>> + Send + 'static,
+    {
+        let (leases, lease) = (self.leases.clone(), format!("job {lease}"));
+        leases.want(&lease);
+        // Other processes write what this one is to work on, and cannot ring its alarm.
+        let glance = self.db.is_shared().then_some(GLANCE);
+        let leased = move || {
+            let (leases, lease, work) = (leases.clone(), lease.clone(), work());
+            async move { leases.acquired(&lease).await.scope(work).await }
+        };
+        self.spawn_job(name, alarm, glance, leased);
+    }
+
+    /// The same in every process of the service.
+    pub fn own_job<W, F>(&self, name: &str, alarm: Alarm, work: W)
+    where
+        W: FnMut() -> F + Send + 'static,
+        F: Future<Output = Result<Option<Time>>> + Send + 'static,
+    {
+        self.spawn_job(name, alarm, None, work);
+    }
+
+    fn spawn_job<W, F>(&self, name: &str, alarm: Alarm, glance: Option<Duration>, work: W)
+    where
+        W: FnMut() -> F + Send + 'static,
+        F: Future<Output = Result<Option<Time>>> + Send + 'static,
     {
         let name = format!("{} {name}", self.service);
-        self.tasks.spawn(name.clone(), alarm.run(name, self.clock.clone(), self.activity.clone(), work));
+        let job = alarm.run(name.clone(), self.clock.clone(), self.activity.clone(), glance, work);
+        self.tasks.spawn(name, job);
     }
 }
 

@@ -103,16 +103,18 @@ fn server(files: &Files, (chain, key): &Own, roots: Option<Arc<RootCertStore>>) 
     let builder = match roots {
         Some(roots) => {
             let verifier = WebPkiClientVerifier::builder(roots).build().map_err(|cause| {
-                Error::precondition("CERTIFICATE_INVALID", "common.tls.authority: no caller can be verified by it")
-                    .caused_by(cause)
+                Error::precondition(
+                    "CERTIFICATE_INVALID",
+                    "common.tls.authority: no caller can be verified by it",
+                )
+                .caused_by(cause)
             })?;
             ServerConfig::builder().with_client_cert_verifier(verifier)
         }
         None => ServerConfig::builder().with_no_client_auth(),
     };
-    let mut config = builder
-        .with_single_cert(chain.clone(), key.clone_key())
-        .map_err(|cause| files.mismatch(&cause))?;
+    let mut config =
+        builder.with_single_cert(chain.clone(), key.clone_key()).map_err(|cause| files.mismatch(&cause))?;
     config.alpn_protocols = vec![HTTP2.to_vec()];
     Ok(config)
 }

@@ -6,18 +6,21 @@ use std::time::Duration;
 
 use bus::{Entry, Log, Stream};
 use bytes::Bytes;
+use futures::FutureExt as _;
 use futures::future::select_all;
 use kernel::{Activity, Error, Result, Workspace};
 use prost::Message as _;
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use wire::event::Event;
 
 use crate::position::Position;
-use crate::{Database, Unit, dead_letter};
+use crate::{Database, Held, Leases, Unit, dead_letter};
 
 /// Pause after a passing failure.
 const PAUSE: Duration = Duration::from_millis(200);
+/// How often the progress of another process is looked at.
+const GLANCE: Duration = Duration::from_millis(10);
 /// Longest time that a position is kept in memory alone, while nothing that matters here passes.
 const UNSAVED: Duration = Duration::from_secs(1);
 
@@ -74,15 +77,17 @@ pub trait Handler: Send + Sync + 'static {
 /// How far a consumer has come. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Applied {
+    db: Database,
     log: Arc<dyn Log>,
     stream: Stream,
+    leases: Leases,
     next: Arc<Vec<watch::Sender<u64>>>,
 }
 
 impl Applied {
-    fn new(log: Arc<dyn Log>, stream: Stream) -> Self {
+    fn new(db: Database, log: Arc<dyn Log>, stream: Stream, leases: Leases) -> Self {
         let next = (0..log.partitions()).map(|_| watch::Sender::new(0)).collect();
-        Self { log, stream, next: Arc::new(next) }
+        Self { db, log, stream, leases, next: Arc::new(next) }
     }
 
     /// Returns when everything that is on the log now, whoever wrote it, has been applied.
@@ -93,9 +98,20 @@ impl Applied {
         self.log.latest(self.stream).await?;
         for (partition, next) in (0..).zip(self.next.iter()) {
             let end = self.log.end(self.stream, partition);
-            // The sender lives in `self.next`: waiting cannot fail.
             let mut next = next.subscribe();
-            let _reached = next.wait_for(|next| *next >= end).await.is_ok();
+            loop {
+                if self.leases.held(&lease_of(self.stream, partition)).is_some() {
+                    // The sender lives in `self.next`: waiting cannot fail. The lease may be lost meanwhile.
+                    if timeout(GLANCE, next.wait_for(|next| *next >= end)).await.is_ok() {
+                        break;
+                    }
+                } else if Position::load(self.db.read(), self.stream, partition).await?.next >= end {
+                    // Another process applies this partition; it says so in the database.
+                    break;
+                } else {
+                    tokio::time::sleep(GLANCE).await;
+                }
+            }
         }
         Ok(())
     }
@@ -116,17 +132,18 @@ impl Applied {
     }
 }
 
-/// How far one partition has been read.
+/// How far one partition has been read, by whoever holds its lease.
 #[derive(Debug)]
 struct Place {
+    held: Held,
     position: Position,
     /// Since when the database lags behind: only what nobody wants has passed, which costs no transaction.
     unsaved: Option<Instant>,
 }
 
 impl Place {
-    fn saved(position: Position) -> Self {
-        Self { position, unsaved: None }
+    fn saved(held: Held, position: Position) -> Self {
+        Self { held, position, unsaved: None }
     }
 
     fn pass_by(&mut self, position: Position) {
@@ -152,12 +169,22 @@ pub struct Consumer<H> {
     pub batch: usize,
     /// Told when everything is applied.
     pub activity: Activity,
+    /// Which partitions are this process's to apply.
+    pub leases: Leases,
+}
+
+/// The lease of a partition.
+fn lease_of(stream: Stream, partition: u32) -> String {
+    format!("{stream} {partition}")
 }
 
 impl<H: Handler> Consumer<H> {
     /// Where others see how far this one has come.
     pub fn applied(&self) -> Applied {
-        Applied::new(self.log.clone(), self.stream)
+        for partition in 0..self.log.partitions() {
+            self.leases.want(&lease_of(self.stream, partition));
+        }
+        Applied::new(self.db.clone(), self.log.clone(), self.stream, self.leases.clone())
     }
 
     /// Applies until cancelled, noting its progress in `applied`; dropping the future at any point is safe. Known to the
@@ -169,12 +196,13 @@ impl<H: Handler> Consumer<H> {
     }
 
     async fn repeat(self, applied: Applied) {
-        let partitions = self.log.partitions();
-        let mut places = self.load(partitions).await;
+        let mut places: Vec<Option<Place>> = (0..self.log.partitions()).map(|_| None).collect();
         loop {
             let mut idle = true;
-            for (partition, place) in (0..).zip(&mut places) {
-                match self.step(partition, place).await {
+            // Asked for before the leases are looked at, so that no change is missed.
+            let changed = self.leases.changed();
+            for (partition, slot) in (0..).zip(&mut places) {
+                match self.turn(partition, slot).await {
                     Ok(worked) => idle &= !worked,
                     Err(error) => {
                         tracing::warn!(service = self.service, stream = %self.stream, partition, %error, "a batch could not be applied; trying again");
@@ -182,43 +210,50 @@ impl<H: Handler> Consumer<H> {
                         idle = false;
                     }
                 }
-                applied.note(partition, place.position.next);
+                if let Some(place) = slot {
+                    applied.note(partition, place.position.next);
+                }
             }
             if idle {
                 self.activity.touch();
-                let waits =
-                    (0..).zip(&places).map(|(n, place)| self.log.wait(self.stream, n, place.position.next));
-                let more = select_all(waits);
-                match places.iter().filter_map(|place| place.unsaved).min() {
-                    // What is to be saved meanwhile, the next step saves.
-                    Some(since) => drop(timeout_at(since + UNSAVED, more).await),
-                    None => drop(more.await),
-                }
+                self.rest(&places, changed).await;
             }
         }
     }
 
-    async fn load(&self, partitions: u32) -> Vec<Place> {
-        loop {
-            let loads = async {
-                // Before it is asked where it ends.
-                self.log.latest(self.stream).await?;
-                let loads = (0..partitions).map(|n| Position::load(self.db.read(), self.stream, n));
-                futures::future::try_join_all(loads).await
-            };
-            match loads.await {
-                Ok(mut positions) => {
-                    for (partition, position) in (0..).zip(&mut positions) {
-                        self.rewind(partition, position);
-                    }
-                    return positions.into_iter().map(Place::saved).collect();
-                }
-                Err(error) => {
-                    tracing::warn!(service = self.service, %error, "log positions could not be read; trying again");
-                    tokio::time::sleep(PAUSE).await;
-                }
-            }
+    /// Returns when there may be more to do.
+    async fn rest(&self, places: &[Option<Place>], changed: impl Future<Output = ()> + Send) {
+        let places = || (0..).zip(places).filter_map(|(n, place)| Some((n, place.as_ref()?)));
+        let waits = places().map(|(n, place)| self.log.wait(self.stream, n, place.position.next));
+        let more = select_all(waits.chain(std::iter::once(changed.boxed())));
+        match places().filter_map(|(_, place)| place.unsaved).min() {
+            // What is to be saved meanwhile, the next step saves.
+            Some(since) => drop(timeout_at(since + UNSAVED, more).await),
+            None => drop(more.await),
         }
+    }
+
+    /// One batch of a partition, if it is this process's; says whether there was one.
+    async fn turn(&self, partition: u32, slot: &mut Option<Place>) -> Result<bool> {
+        let Some(held) = self.leases.held(&lease_of(self.stream, partition)) else {
+            *slot = None;
+            return Ok(false);
+        };
+        let place = match slot {
+            Some(place) if place.held == held => place,
+            // What another process has applied meanwhile stands in the database.
+            _ => slot.insert(self.load(partition, held).await?),
+        };
+        let held = place.held.clone();
+        held.scope(self.step(partition, place)).await
+    }
+
+    async fn load(&self, partition: u32, held: Held) -> Result<Place> {
+        // Before it is asked where it ends.
+        self.log.latest(self.stream).await?;
+        let mut position = Position::load(self.db.read(), self.stream, partition).await?;
+        self.rewind(partition, &mut position);
+        Ok(Place::saved(held, position))
     }
 
     /// A log that is shorter than what was read of it was emptied or restored. Reading it from its start is safe:
@@ -240,7 +275,10 @@ impl<H: Handler> Consumer<H> {
         let fresh: Vec<&Entry> = entries.iter().filter(|entry| next.pass(entry)).collect();
         match self.wanted(partition, &fresh) {
             Ok(batch) if batch.is_empty() => {
-                if !entries.is_empty() {
+                if entries.is_empty() {
+                    // What was not read is not kept any more.
+                    place.position.next = next.next.max(self.log.start(self.stream, partition));
+                } else {
                     place.pass_by(next);
                 }
                 if place.unsaved.is_some_and(|since| since.elapsed() >= UNSAVED) {
@@ -250,7 +288,7 @@ impl<H: Handler> Consumer<H> {
                 return Ok(!entries.is_empty());
             }
             Ok(batch) => match self.apply(partition, &batch, &next).await {
-                Ok(()) => *place = Place::saved(next),
+                Ok(()) => *place = Place::saved(place.held.clone(), next),
                 Err(error) if error.kind.retryable() => return Err(error),
                 Err(_) => self.apply_singly(partition, &entries, place).await?,
             },
@@ -305,7 +343,7 @@ impl<H: Handler> Consumer<H> {
                 Err(error) if error.kind.retryable() => return Err(error),
                 Err(error) => self.set_aside(partition, entry, &next, &error).await?,
             }
-            *place = Place::saved(next);
+            *place = Place::saved(place.held.clone(), next);
         }
         Ok(())
     }

@@ -7,18 +7,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kernel::{Clock, Error, Ids, Result, Secret};
+use sea_orm::sqlx::postgres::PgConnection;
 use sea_orm::{
-    ConnectionTrait as _, DatabaseConnection, DatabaseTransaction, DbBackend, SqliteTransactionMode, Statement,
-    TransactionOptions, TransactionTrait as _,
+    ConnectionTrait as _, DatabaseConnection, DatabaseTransaction, DbBackend, SqliteTransactionMode,
+    Statement, TransactionOptions, TransactionTrait as _,
 };
 
+use crate::Unit;
 use crate::connect::{self, Engine};
 use crate::error::StoreResult as _;
+use crate::lease::Held;
 use crate::migration::{self, Migrations};
 use crate::outbox::Outbox;
 use crate::reader::Reader;
 use crate::tenant::Tenant;
-use crate::Unit;
 
 /// Where the database is and how it is used.
 #[derive(Clone, Debug, serde::Deserialize, serde::Serialize)]
@@ -121,7 +123,8 @@ impl Database {
                 }
                 let role = connect::role(url)?;
                 // A table may be large: no limit but the operator's patience.
-                let owner = connect::postgres(owner, 3, &format!("migrate {service}"), Duration::ZERO).await?;
+                let owner =
+                    connect::postgres(owner, 3, &format!("migrate {service}"), Duration::ZERO).await?;
                 migration::up_as_owner(&owner, migrations, &role).await
             }
         }
@@ -158,15 +161,27 @@ impl Database {
         let values = [workspace.into(), platform.into()];
         let lock = Statement::from_sql_and_values(DbBackend::Postgres, text, values);
         let row = txn.query_one_raw(lock).await.db()?;
-        let row = row.ok_or_else(|| Error::internal("the table writer is empty: run the migrations again"))?;
+        let row =
+            row.ok_or_else(|| Error::internal("the table writer is empty: run the migrations again"))?;
         let last: String = row.try_get("", "replica").db()?;
         let others_wrote = *last != *self.replica;
+        if let Some(held) = Held::current() {
+            held.pin(&txn).await?;
+        }
         if others_wrote {
             let text = "UPDATE writer SET replica = $1 WHERE id = 1";
             let values = [self.replica.to_string().into()];
             txn.execute_raw(Statement::from_sql_and_values(DbBackend::Postgres, text, values)).await.db()?;
         }
         Ok(Unit::new(txn, self.outbox.clone()).after_others(others_wrote))
+    }
+
+    /// A connection beside the pools, which ends when it is dropped (PostgreSQL).
+    pub(crate) async fn own_connection(&self) -> Result<PgConnection> {
+        let connection = self.write.get_postgres_connection_pool().acquire().await.map_err(|cause| {
+            Error::unavailable(format!("the database cannot be reached: {cause}")).caused_by(cause)
+        })?;
+        Ok(connection.detach())
     }
 
     /// A transaction, which on SQLite is the only one from its beginning.

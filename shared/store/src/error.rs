@@ -45,7 +45,9 @@ fn nature(error: &RuntimeErr) -> Nature {
             // A NUL in a text: not in the repertoire, or untranslatable.
             Some("22021" | "22P05") => Nature::Text,
             // Serialization failure, deadlock, no lock in time, given up, shutting down, starting, gone.
-            Some("40001" | "40P01" | "55P03" | "57014" | "57P01" | "57P02" | "57P03" | "25P03") => Nature::Passing,
+            Some("40001" | "40P01" | "55P03" | "57014" | "57P01" | "57P02" | "57P03" | "25P03") => {
+                Nature::Passing
+            }
             // Connection exceptions; insufficient resources: disk, memory, connections.
             Some(code) if code.starts_with("08") || code.starts_with("53") => Nature::Passing,
             _ if passing(error.message()) => Nature::Passing,

@@ -130,9 +130,7 @@ pub(crate) async fn check(db: &impl ConnectionTrait, migrations: Migrations, ser
 async fn applied(db: &impl ConnectionTrait) -> Result<BTreeSet<String>> {
     let backend = db.get_database_backend();
     let table = match backend {
-        sea_orm::DbBackend::Postgres => {
-            "SELECT 1 AS n WHERE to_regclass('seaql_migrations') IS NOT NULL"
-        }
+        sea_orm::DbBackend::Postgres => "SELECT 1 AS n WHERE to_regclass('seaql_migrations') IS NOT NULL",
         _ => "SELECT 1 AS n FROM sqlite_master WHERE name = 'seaql_migrations'",
     };
     if db.query_one_raw(Statement::from_string(backend, table)).await.db()?.is_none() {

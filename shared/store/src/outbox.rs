@@ -13,7 +13,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use bus::{Record, Stream};
 use bytes::{Buf as _, BufMut as _, Bytes};
 use kernel::{Error, Result, Time, Workspace};
-use sea_orm::{ConnectionTrait, DbBackend, EntityTrait as _, QuerySelect as _, Statement, entity::prelude::*};
+use sea_orm::{
+    ConnectionTrait, DbBackend, EntityTrait as _, QuerySelect as _, Statement, entity::prelude::*,
+};
 use tokio::sync::{Mutex, Notify, OwnedMutexGuard, watch};
 
 use crate::error::StoreResult as _;
@@ -107,11 +109,13 @@ impl Outbox {
     pub(crate) async fn turn(&self, db: &impl ConnectionTrait) -> Result<Turn> {
         if db.get_database_backend() == DbBackend::Postgres {
             // The row stays locked until the commit.
-            let text = "UPDATE writer SET outbox_id = greatest(outbox_id + 1, $1) WHERE id = 2 RETURNING outbox_id";
+            let text =
+                "UPDATE writer SET outbox_id = greatest(outbox_id + 1, $1) WHERE id = 2 RETURNING outbox_id";
             let values = [self.state.lowest.into()];
             let next = Statement::from_sql_and_values(DbBackend::Postgres, text, values);
             let row = db.query_one_raw(next).await.db()?;
-            let row = row.ok_or_else(|| Error::internal("the table writer lacks a row: run the migrations again"))?;
+            let row =
+                row.ok_or_else(|| Error::internal("the table writer lacks a row: run the migrations again"))?;
             return Ok(Turn { id: row.try_get("", "outbox_id").db()?, _others_wait: None });
         }
         sweep(db, self.published()).await?;

@@ -78,12 +78,7 @@ impl Position {
             stream: Set(stream.name().to_owned()),
             partition: Set(i32::try_from(partition).unwrap_or(i32::MAX)),
             position: Set(i64::try_from(self.next).unwrap_or(i64::MAX)),
-            producers: Set(self
-                .producers
-                .iter()
-                .map(|(name, n)| format!("{name}={n}"))
-                .collect::<Vec<_>>()
-                .join(" ")),
+            producers: Set(write_producers(&self.producers)),
         };
         let replace = OnConflict::columns([row::Column::Stream, row::Column::Partition])
             .update_columns([row::Column::Position, row::Column::Producers])
@@ -91,6 +86,19 @@ impl Position {
         row::Entity::insert(row).on_conflict(replace).exec_without_returning(db).await.db()?;
         Ok(())
     }
+}
+
+/// Of processes that have a name of their own (`ingest/<process>`), so many are remembered: those that began last, as
+/// they count from the clock on. One that is gone appends nothing more.
+const PROCESSES: usize = 256;
+
+fn write_producers(producers: &BTreeMap<String, u64>) -> String {
+    let mut processes: Vec<u64> =
+        producers.iter().filter(|(name, _)| name.contains('/')).map(|(_, highest)| *highest).collect();
+    processes.sort_unstable_by(|a, b| b.cmp(a));
+    let least = processes.get(PROCESSES).map_or(0, |first_too_many| first_too_many + 1);
+    let kept = producers.iter().filter(|(name, highest)| !name.contains('/') || **highest >= least);
+    kept.map(|(name, highest)| format!("{name}={highest}")).collect::<Vec<_>>().join(" ")
 }
 
 fn read_producers(text: &str) -> Result<BTreeMap<String, u64>> {

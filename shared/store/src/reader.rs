@@ -37,7 +37,8 @@ impl Reader {
 
 /// Says to PostgreSQL for whom the rest of the transaction is.
 pub(crate) fn set_tenant(tenant: Option<&Tenant>) -> Statement {
-    const TEXT: &str = "SELECT set_config('guanxi.workspace', $1, true), set_config('guanxi.platform', $2, true)";
+    const TEXT: &str =
+        "SELECT set_config('guanxi.workspace', $1, true), set_config('guanxi.platform', $2, true)";
     let (workspace, platform) = Tenant::settings(tenant);
     Statement::from_sql_and_values(DbBackend::Postgres, TEXT, [workspace.into(), platform.into()])
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use bus::{Log, Record, Stream};
 use kernel::{Activity, Result};
 use sea_orm::{
-    ConnectionTrait, DbBackend, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, Statement,
-    entity::prelude::*,
+    ConnectionTrait, DbBackend, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    Statement, entity::prelude::*,
 };
 
 use crate::Database;
@@ -45,7 +45,8 @@ impl Relay {
 
     async fn repeat(self) {
         loop {
-            let published = if self.db.is_shared() { self.publish_shared().await } else { self.publish().await };
+            let published =
+                if self.db.is_shared() { self.publish_shared().await } else { self.publish().await };
             match published {
                 Ok(true) => {}
                 Ok(false) => {
@@ -117,6 +118,7 @@ impl Relay {
 }
 
 async fn next_rows(db: &impl ConnectionTrait, after: i64) -> Result<Vec<row::Model>> {
-    let rows = row::Entity::find().filter(row::Column::Id.gt(after)).order_by_asc(row::Column::Id).limit(BATCH);
+    let rows =
+        row::Entity::find().filter(row::Column::Id.gt(after)).order_by_asc(row::Column::Id).limit(BATCH);
     rows.all(db).await.db()
 }

@@ -30,7 +30,7 @@ impl Api {
             request.customer_ids.iter().map(|id| id.parse()).collect::<Result<BTreeSet<CustomerId>>>()?;
         let engine = &*self.engine;
         let mut unit = engine.db.begin().await?;
-        let mut session = engine.session().await;
+        let mut session = engine.session(&unit).await;
         let mut work = session.work(engine, unit.db(), &caller.workspace).await?;
         let nodes = founders(&mut work, &ids).await?;
         let merge_id = MergeId(engine.ids.next());

@@ -57,7 +57,7 @@ impl Api {
     ) -> Result<Vec<ResolveIdentityResponse>> {
         let engine = &*self.engine;
         let mut unit = engine.db.begin().await?;
-        let mut session = engine.session().await;
+        let mut session = engine.session(&unit).await;
         let mut work = session.work(engine, unit.db(), &caller.workspace).await?;
         let sightings: Vec<Sighting> = requests.iter().map(|one| seen_now(&work, caller, one)).collect();
         work.prepare(&sightings).await?;

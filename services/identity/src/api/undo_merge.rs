@@ -23,7 +23,7 @@ impl Api {
         let id: MergeId = request.merge_id.parse()?;
         let engine = &*self.engine;
         let mut unit = engine.db.begin().await?;
-        let mut session = engine.session().await;
+        let mut session = engine.session(&unit).await;
         let mut work = session.work(engine, unit.db(), &caller.workspace).await?;
         let found = merge::find(work.db, &work.workspace, id).await?;
         let merge = found.ok_or_else(|| Error::not_found("merge", id))?;

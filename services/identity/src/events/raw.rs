@@ -61,7 +61,7 @@ impl Raw {
 
 impl Handler for Raw {
     async fn apply(&self, unit: &mut Unit, batch: &[Delivery]) -> Result<()> {
-        let mut session = self.engine.session().await;
+        let mut session = self.engine.session(unit).await;
         let mut workspaces: Vec<(&Workspace, Vec<&Delivery>)> = Vec::new();
         for delivery in batch {
             match workspaces.iter_mut().find(|(workspace, _)| **workspace == delivery.workspace) {

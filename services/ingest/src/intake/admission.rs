@@ -106,7 +106,7 @@ impl Admission {
             state: Mutex::new(super::recovery::recover(cx, window_days).await?),
             wake: Notify::new(),
             late: AtomicBool::new(false),
-            producer: super::writer::PRODUCER.into(),
+            producer: super::writer::producer(&cx.db),
             db: cx.db.clone(),
             clock: cx.clock.clone(),
             flush: Alarm::default(),
@@ -118,7 +118,10 @@ impl Admission {
         });
         cx.tasks.spawn("ingest writer", admission.clone().write(cx.log.clone()));
         let flushing = admission.clone();
-        cx.job("seen", admission.flush.clone(), move || flushing.clone().flush());
+        cx.own_job("seen", admission.flush.clone(), move || flushing.clone().flush());
+        if cx.db.is_shared() {
+            cx.tasks.spawn("ingest follower", admission.clone().follow(cx.log.clone()));
+        }
         Ok(admission)
     }
 

@@ -1,20 +1,25 @@
 //! After a start: what former processes accepted, from the table and, behind its place, from the log itself.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
 
-use bus::{Entry, Stream};
+use bus::{Entry, Log, Stream};
 use chassis::Context;
+use futures::future::select_all;
 use kernel::{Result, Time};
 use prost::Message as _;
 use wire::event::Event;
 
-use super::admission::State;
+use super::admission::{Admission, State};
 use super::writer::PRODUCER;
 use crate::domain::seen::{Key, Seen, day};
 use crate::store::seen;
 
 /// Entries read at once.
 const READ: usize = 1_000;
+/// Pause after a failure.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// Everything that is known, before anything is accepted: what is on the log is known again, answered for or not.
 ///
@@ -37,6 +42,7 @@ pub(super) async fn recover(cx: &Context, window_days: i32) -> Result<State> {
         known.insert(key, day);
     })
     .await?;
+    cx.log.latest(Stream::Raw).await?;
     for partition in 0..cx.log.partitions() {
         replay(cx, partition, first, &mut state).await?;
     }
@@ -45,25 +51,73 @@ pub(super) async fn recover(cx: &Context, window_days: i32) -> Result<State> {
 }
 
 async fn replay(cx: &Context, partition: u32, first: i32, state: &mut State) -> Result<()> {
-    let slot = usize::try_from(partition).unwrap_or(usize::MAX);
     loop {
-        let Some(next) = state.place.next.get(slot).copied() else { return Ok(()) };
-        let entries = cx.log.read(Stream::Raw, partition, next, READ).await?;
-        let Some(last) = entries.last() else { return Ok(()) };
-        let behind = last.position + 1;
-        for entry in &entries {
-            if &*entry.record.producer == PRODUCER {
-                state.place.sequence = state.place.sequence.max(entry.record.sequence);
-            }
-            if let Some((key, day)) = key_of(entry).filter(|(_, day)| *day >= first)
-                && state.seen.insert(key, day)
-            {
-                state.unflushed.push((key, day));
+        let entries = cx.log.read(Stream::Raw, partition, place(state, partition), READ).await?;
+        if entries.is_empty() {
+            return Ok(());
+        }
+        learn(state, partition, &entries, first);
+    }
+}
+
+impl Admission {
+    /// Learns what other processes accept, for ever. A repetition that comes to this one before it has heard of the event
+    /// is taken again: the log is a few milliseconds behind.
+    pub(super) async fn follow(self: Arc<Self>, log: Arc<dyn Log>) {
+        loop {
+            let places: Vec<u64> = self.lock().place.next.clone();
+            let waits = (0..).zip(&places).map(|(partition, next)| log.wait(Stream::Raw, partition, *next));
+            select_all(waits).await;
+            for (partition, next) in (0..).zip(places) {
+                match log.read(Stream::Raw, partition, next, READ).await {
+                    Ok(entries) if entries.is_empty() => {
+                        let start = log.start(Stream::Raw, partition);
+                        advance(&mut self.lock(), partition, start);
+                    }
+                    Ok(entries) => {
+                        let now = self.clock.now();
+                        let first = day(now).saturating_sub(self.window_days);
+                        let mut state = self.lock();
+                        let begins = state.unflushed.is_empty();
+                        learn(&mut state, partition, &entries, first);
+                        if begins && !state.unflushed.is_empty() {
+                            state.unflushed_since = now;
+                            self.flush.ring();
+                        }
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, partition, "what others accept cannot be read; trying again");
+                        tokio::time::sleep(PAUSE).await;
+                    }
+                }
             }
         }
-        if let Some(next) = state.place.next.get_mut(slot) {
-            *next = behind;
+    }
+}
+
+/// Where the log has been learnt up to.
+fn place(state: &State, partition: u32) -> u64 {
+    usize::try_from(partition).ok().and_then(|at| state.place.next.get(at)).copied().unwrap_or(u64::MAX)
+}
+
+fn advance(state: &mut State, partition: u32, to: u64) {
+    let next = usize::try_from(partition).ok().and_then(|at| state.place.next.get_mut(at));
+    if let Some(next) = next {
+        *next = to.max(*next);
+    }
+}
+
+fn learn(state: &mut State, partition: u32, entries: &[Entry], first: i32) {
+    for entry in entries {
+        if &*entry.record.producer == PRODUCER {
+            state.place.sequence = state.place.sequence.max(entry.record.sequence);
         }
+        if let Some((key, day)) = key_of(entry).filter(|(_, day)| *day >= first)
+            && state.seen.insert(key, day)
+        {
+            state.unflushed.push((key, day));
+        }
+        advance(state, partition, entry.position + 1);
     }
 }
 

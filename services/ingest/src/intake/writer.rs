@@ -6,11 +6,18 @@ use std::time::Duration;
 
 use bus::{Log, Record, Stream};
 use kernel::Result;
+use store::Database;
 
 use super::admission::{Admission, Batch, Outcome};
 
 /// Who appends, in every record.
 pub(super) const PRODUCER: &str = "ingest";
+
+/// The same of one process among several: each counts for itself, from the clock on.
+pub(super) fn producer(db: &Database) -> Arc<str> {
+    if db.is_shared() { format!("{PRODUCER}/{}", db.replica()).into() } else { PRODUCER.into() }
+}
+
 /// One append takes no further request beyond so many records …
 const GROUP_RECORDS: usize = 10_000;
 /// … or so many bytes.
@@ -98,9 +105,11 @@ impl Admission {
                 }
                 state.tickets.remove(&batch.ticket);
             }
-            // Nobody else appends to this stream: up to here, everything is in `seen`.
-            for (partition, next) in (0..).zip(&mut state.place.next) {
-                *next = log.end(Stream::Raw, partition);
+            // Nobody else appends to this stream: up to here, everything is in `seen`. Else the follower says so.
+            if !self.db.is_shared() {
+                for (partition, next) in (0..).zip(&mut state.place.next) {
+                    *next = log.end(Stream::Raw, partition);
+                }
             }
             if before == 0 {
                 state.unflushed_since = self.clock.now();

@@ -54,6 +54,30 @@ pub(crate) async fn find(db: &impl ConnectionTrait, workspace: &Workspace, key: 
         .ok_or_else(|| Error::not_found("journey", key))
 }
 
+/// Differs after every change to a workspace's journeys.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Revision {
+    journeys: i64,
+    versions: i64,
+    last: i64,
+}
+
+/// The present one: how many there are, their versions together, and when one was changed last.
+pub(crate) async fn revision(db: &impl ConnectionTrait, workspace: &Workspace) -> Result<Revision> {
+    let found: Option<(i64, Option<i64>, Option<i64>)> = journey::Entity::find()
+        .select_only()
+        .column_as(journey::Column::Key.count(), "journeys")
+        .column_as(journey::Column::Version.sum(), "versions")
+        .column_as(journey::Column::UpdatedAt.max(), "last")
+        .filter(journey::Column::Workspace.eq(workspace.as_str()))
+        .into_tuple()
+        .one(db)
+        .await
+        .db()?;
+    let (journeys, versions, last) = found.unwrap_or_default();
+    Ok(Revision { journeys, versions: versions.unwrap_or(0), last: last.unwrap_or(0) })
+}
+
 /// A page in the order of keys.
 pub(crate) async fn list(
     db: &impl ConnectionTrait,

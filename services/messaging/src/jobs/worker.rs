@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use kernel::{Error, Result, Time, Workspace};
+use store::Held;
 use tokio::sync::{Mutex, oneshot};
 
 use super::Dispatcher;
@@ -33,6 +34,7 @@ impl Worker {
 
     /// Delivers what is due now; answers when something is due next.
     pub(super) async fn round(&self) -> Result<Option<Time>> {
+        self.dispatcher.recover().await?;
         let cx = &self.dispatcher.cx;
         let mut kept = self.kept.lock().await;
         loop {
@@ -62,10 +64,15 @@ impl Worker {
     async fn deliver(&self, route: Option<Arc<Route>>, due: Vec<messages::Message>) -> Result<usize> {
         let (done, answer) = oneshot::channel();
         let (dispatcher, workspace) = (self.dispatcher.clone(), self.workspace.clone());
-        self.dispatcher.cx.tasks.spawn_to_end(async move {
+        let delivery = async move {
             // Nobody waits for the answer any more when the process stops.
             let _heard = done.send(batch::deliver(&dispatcher, &workspace, route, due).await).is_ok();
-        });
+        };
+        let tasks = &self.dispatcher.cx.tasks;
+        match Held::current() {
+            Some(held) => tasks.spawn_to_end(held.scope(delivery)),
+            None => tasks.spawn_to_end(delivery),
+        }
         answer
             .await
             .map_err(|cause| Error::internal("a delivery ended without an answer").caused_by(cause))?

@@ -32,7 +32,8 @@ impl Files {
     pub(super) fn new(settings: &config::Tls) -> Result<Self> {
         let config::Tls { certificate, key, authority } = settings.clone();
         if certificate.as_os_str().is_empty() != key.as_os_str().is_empty() {
-            let message = "common.tls.certificate and common.tls.key belong together: name both files, or none";
+            let message =
+                "common.tls.certificate and common.tls.key belong together: name both files, or none";
             return Err(Error::precondition("CONFIG_INVALID", message));
         }
         Ok(Self { certificate, key, authority })
@@ -111,14 +112,19 @@ fn certificates(option: &str, file: &Path) -> Result<Vec<CertificateDer<'static>
 
 fn read(option: &str, file: &Path) -> Result<Vec<u8>> {
     std::fs::read(file).map_err(|cause| {
-        unusable(option, file, &format!("cannot be read ({cause}); put it there, and let this process read it"))
+        unusable(
+            option,
+            file,
+            &format!("cannot be read ({cause}); put it there, and let this process read it"),
+        )
     })
 }
 
 /// Refuses a certificate that has ended or not begun, and warns of one that ends soon.
 fn judge(option: &str, file: &Path, certificate: &CertificateDer<'_>, now: Time) -> Result<()> {
-    let (_, parsed) = X509Certificate::from_der(certificate)
-        .map_err(|cause| unusable(option, file, &format!("has a certificate that cannot be read ({cause})")))?;
+    let (_, parsed) = X509Certificate::from_der(certificate).map_err(|cause| {
+        unusable(option, file, &format!("has a certificate that cannot be read ({cause})"))
+    })?;
     let validity = parsed.validity();
     let begins = Time::from_seconds(validity.not_before.timestamp());
     let ends = Time::from_seconds(validity.not_after.timestamp());

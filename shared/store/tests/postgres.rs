@@ -1,0 +1,320 @@
+//! What only PostgreSQL has: a schema that others migrate, walls between tenants, several processes of one service.
+#![expect(clippy::unwrap_used, reason = "a test fails where something is missing")]
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use bus::embedded::{EmbeddedLog, Options};
+use bus::{Log as _, Stream};
+use kernel::{Activity, Clock, Kind, Workspace};
+use prost::Message as _;
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
+use sea_orm_migration::prelude::*;
+use store::{Database, DatabaseConfig, Leases, Migrations, Relay, Tenant};
+use testkit::postgres::Postgres;
+use tokio::task::JoinSet;
+use wire::event::Event;
+
+/// A table of tenants.
+struct Notes;
+
+impl MigrationName for Notes {
+    fn name(&self) -> &'static str {
+        "m0001_notes"
+    }
+}
+
+/// A later version of the schema.
+struct Later(&'static str);
+
+impl MigrationName for Later {
+    fn name(&self) -> &'static str {
+        self.0
+    }
+}
+
+#[expect(
+    elided_lifetimes_in_paths,
+    reason = "async_trait wants the signature of the trait, letter by letter"
+)]
+#[async_trait::async_trait]
+impl MigrationTrait for Notes {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let note = Table::create()
+            .table("note")
+            .col(ColumnDef::new("workspace").string().not_null())
+            .col(ColumnDef::new("text").string().not_null())
+            .primary_key(Index::create().col("workspace").col("text"))
+            .to_owned();
+        manager.create_table(note).await
+    }
+}
+
+#[expect(
+    elided_lifetimes_in_paths,
+    reason = "async_trait wants the signature of the trait, letter by letter"
+)]
+#[async_trait::async_trait]
+impl MigrationTrait for Later {
+    async fn up(&self, _: &SchemaManager) -> Result<(), DbErr> {
+        Ok(())
+    }
+}
+
+fn now() -> Vec<Box<dyn MigrationTrait>> {
+    vec![Box::new(Notes)]
+}
+
+fn next() -> Vec<Box<dyn MigrationTrait>> {
+    vec![Box::new(Notes), Box::new(Later("m0002_later"))]
+}
+
+fn after_next() -> Vec<Box<dyn MigrationTrait>> {
+    vec![Box::new(Notes), Box::new(Later("m0002_later")), Box::new(Later("m0003_last"))]
+}
+
+/// A schema of the test's own, which nobody has migrated.
+async fn fresh() -> DatabaseConfig {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let name = format!("store_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+    let urls = Postgres::shared().await.unwrap().schemas(&name, &["notes"]).await.unwrap();
+    let of = |url: String| url.replace("{service}", "notes");
+    DatabaseConfig { owner_url: kernel::Secret::new(of(urls.owner_url)), ..DatabaseConfig::new(of(urls.url)) }
+}
+
+async fn open(config: &DatabaseConfig, migrations: Migrations) -> kernel::Result<Database> {
+    Database::open("notes", config, migrations, &Clock::system()).await
+}
+
+async fn migrated() -> (DatabaseConfig, Database) {
+    let config = fresh().await;
+    Database::migrate("notes", &config, now).await.unwrap();
+    let db = open(&config, now).await.unwrap();
+    (config, db)
+}
+
+async fn refusal(config: &DatabaseConfig, migrations: Migrations) -> (&'static str, String) {
+    let error = open(config, migrations).await.unwrap_err();
+    assert_eq!(error.kind, Kind::Precondition, "{error}");
+    (error.reason, error.message)
+}
+
+fn raw(text: &str) -> Statement {
+    Statement::from_string(DbBackend::Postgres, text)
+}
+
+fn of(workspace: &str) -> Tenant {
+    Tenant::Workspace(Workspace::new(workspace))
+}
+
+#[tokio::test]
+async fn a_schema_that_is_behind_or_far_ahead_is_refused() {
+    let config = fresh().await;
+    let (reason, message) = refusal(&config, now).await;
+    assert_eq!(reason, "SCHEMA_BEHIND");
+    assert!(message.contains("guanxi migrate notes") && message.contains("m0001_notes"), "{message}");
+
+    assert_eq!(Database::migrate("notes", &config, now).await.unwrap(), 3);
+    assert_eq!(Database::migrate("notes", &config, now).await.unwrap(), 0, "the second time there is nothing to do");
+    open(&config, now).await.unwrap();
+    let (reason, message) = refusal(&config, next).await;
+    assert!(reason == "SCHEMA_BEHIND" && message.contains("m0002_later"), "{message}");
+
+    Database::migrate("notes", &config, next).await.unwrap();
+    open(&config, now).await.expect("a process runs unchanged on a schema that is one ahead");
+    assert_eq!(Database::migrate("notes", &config, now).await.unwrap(), 0, "nor does an old version touch it");
+
+    Database::migrate("notes", &config, after_next).await.unwrap();
+    assert_eq!(refusal(&config, now).await.0, "SCHEMA_AHEAD");
+    open(&config, next).await.unwrap();
+}
+
+#[tokio::test]
+async fn two_who_migrate_at_once_do_it_once() {
+    let config = fresh().await;
+    let (one, other) = tokio::join!(
+        Database::migrate("notes", &config, now),
+        Database::migrate("notes", &config, now)
+    );
+    assert_eq!(one.unwrap() + other.unwrap(), 3);
+}
+
+#[tokio::test]
+async fn roles_that_no_wall_holds_and_missing_owners_are_refused() {
+    let (config, _db) = migrated().await;
+    let admin = Postgres::shared().await.unwrap().admin();
+    let schema = config.url.expose().split("search_path").nth(1).unwrap();
+    let as_admin = admin.rsplit_once('/').unwrap().0;
+    let free = DatabaseConfig::new(format!("{as_admin}/guanxi_test?options=-c%20search_path{schema}"));
+    assert_eq!(refusal(&free, now).await.0, "DATABASE_ROLE");
+    let ordered_by_language = DatabaseConfig::new(format!("{as_admin}/template1"));
+    let found = open(&ordered_by_language, now).await.unwrap_err();
+    assert!(["DATABASE_COLLATION", "SCHEMA_BEHIND"].contains(&found.reason), "{found}");
+    let error = Database::migrate("notes", &DatabaseConfig::new(config.url.expose()), now).await.unwrap_err();
+    assert!(error.reason == "OWNER_URL_MISSING" && error.message.contains("notes.database.owner_url"), "{error}");
+}
+
+/// Whatever a statement says, a transaction sees and writes the rows of its own workspace, and without one none.
+#[tokio::test]
+async fn walls_stand_between_tenants() {
+    let (_config, db) = migrated().await;
+    let insert = |workspace: &str| raw(&format!("INSERT INTO note VALUES ('{workspace}', '张伟')"));
+    for workspace in ["a", "b"] {
+        of(workspace)
+            .scope(async {
+                let unit = db.begin().await.unwrap();
+                unit.db().execute_raw(insert(workspace)).await.unwrap();
+                unit.commit().await.unwrap();
+            })
+            .await;
+    }
+    let all = || raw("SELECT * FROM note");
+    for (tenant, sees) in [(of("a"), 1), (of("b"), 1), (of("c"), 0), (of(""), 0), (Tenant::Platform, 2)] {
+        let seen = tenant.clone().scope(db.read().query_all_raw(all())).await.unwrap().len();
+        assert_eq!(seen, sees, "{tenant:?} outside a unit of work");
+        let seen = tenant.clone().scope(async {
+            let unit = db.begin().await.unwrap();
+            unit.db().query_all_raw(all()).await.unwrap().len()
+        });
+        assert_eq!(seen.await, sees, "{tenant:?} within one");
+    }
+    assert_eq!(db.read().query_all_raw(all()).await.unwrap().len(), 0, "nobody said for whom");
+    let stolen = of("a").scope(async {
+        let unit = db.begin().await.unwrap();
+        let moved = unit.db().execute_raw(raw("UPDATE note SET text = 'x' WHERE workspace = 'b'")).await.unwrap();
+        assert_eq!(moved.rows_affected(), 0);
+        unit.db().execute_raw(insert("b2")).await
+    });
+    assert!(stolen.await.unwrap_err().to_string().contains("row-level security"));
+    assert!(db.read().execute_unprepared("DELETE FROM note").await.is_err(), "readers do not write");
+}
+
+/// Several processes have the work evenly; what one leaves, the others take at once.
+#[tokio::test]
+async fn leases_are_shared_and_taken_over() {
+    let (config, _db) = migrated().await;
+    let names: Vec<String> = (0..4).map(|n| format!("events {n}")).collect();
+    let member = async || {
+        let db = open(&config, now).await.unwrap();
+        let leases = Leases::new(&db);
+        names.iter().for_each(|name| leases.want(name));
+        let mut running = JoinSet::new();
+        running.spawn(leases.clone().run());
+        (leases, running)
+    };
+    let (first, _running) = member().await;
+    until(|| first.count() == (4, 4)).await;
+    let (second, second_runs) = member().await;
+    until(|| first.count().0 == 2 && second.count().0 == 2).await;
+    let both = names.iter().filter(|name| first.held(name).is_some() && second.held(name).is_some()).count();
+    assert_eq!(both, 0);
+    let fences: Vec<i64> = names.iter().filter_map(|name| second.held(name)).map(|held| held.fence).collect();
+    let begin = std::time::Instant::now();
+    drop(second_runs);
+    until(|| first.count().0 == 4).await;
+    assert!(begin.elapsed() < Duration::from_secs(3), "it need not wait for the end of a lease: {:?}", begin.elapsed());
+    let taken: Vec<i64> = names.iter().filter_map(|name| first.held(name)).map(|held| held.fence).collect();
+    assert!(taken.iter().max() > fences.iter().max(), "{taken:?} {fences:?}");
+}
+
+/// Whoever has lost its lease, and does not know it yet, writes nothing; whoever writes is not overtaken meanwhile.
+#[tokio::test]
+async fn a_lost_lease_writes_nothing() {
+    let (config, db) = migrated().await;
+    let leases = Leases::new(&db);
+    leases.want("events 0");
+    let mut running = JoinSet::new();
+    running.spawn(leases.clone().run());
+    let held = leases.acquired("events 0").await;
+    drop(running);
+
+    let other = open(&config, now).await.unwrap();
+    let unit = held.clone().scope(db.begin()).await.unwrap();
+    let others = Leases::new(&other);
+    others.want("events 0");
+    let mut running = JoinSet::new();
+    running.spawn(others.clone().run());
+    tokio::time::timeout(Duration::from_millis(1_500), others.acquired("events 0"))
+        .await
+        .expect_err("taken in the midst of a unit of work");
+    unit.commit().await.unwrap();
+    let newer = others.acquired("events 0").await;
+    assert!(newer.fence > held.fence);
+
+    let error = held.scope(db.begin()).await.unwrap_err();
+    assert_eq!((error.kind, error.reason), (Kind::Unavailable, "LEASE_LOST"));
+    newer.scope(other.begin()).await.unwrap().roll_back().await.unwrap();
+}
+
+/// Facts of several processes reach the log in the order of their commits, once, and also those of one that has ended.
+#[tokio::test]
+async fn facts_of_several_processes_keep_their_order() {
+    let (config, first) = migrated().await;
+    let second = open(&config, now).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let log = EmbeddedLog::open(folder.path(), Options::default()).unwrap();
+    let mut relays = JoinSet::new();
+    let mut relay = |db: &Database| {
+        let relay = Relay { db: db.clone(), log: log.clone(), producer: "notes".into(), activity: Activity::default() };
+        relays.spawn(relay.run());
+    };
+    relay(&first);
+    let publish = async |db: &Database, id: String| {
+        let mut unit = db.begin().await.unwrap();
+        unit.publish(&Workspace::new("demo"), &Event { id, ..Event::default() });
+        unit.commit().await.unwrap();
+    };
+    // The second one has no relay yet: as if it had ended after its commits.
+    for n in 0..100 {
+        publish(if n % 3 == 0 { &second } else { &first }, n.to_string()).await;
+    }
+    relay(&second);
+    let mut ids = Vec::new();
+    while ids.len() < 100 {
+        let from = ids.len() as u64;
+        log.wait(Stream::Events, 0, from).await;
+        let entries = log.read(Stream::Events, 0, from, 1_000).await.unwrap();
+        assert!(entries.is_sorted_by_key(|entry| entry.record.sequence));
+        ids.extend(entries.iter().map(|entry| Event::decode(entry.record.payload.clone()).unwrap().id));
+    }
+    assert_eq!(ids, (0..100).map(|n| n.to_string()).collect::<Vec<_>>());
+}
+
+/// What memory keeps is to be read anew after another process has written, and only then.
+#[tokio::test]
+async fn a_unit_knows_that_others_wrote() {
+    let (config, first) = migrated().await;
+    let second = open(&config, now).await.unwrap();
+    let heard = async |db: &Database, commits: bool| {
+        let unit = db.begin().await.unwrap();
+        let heard = unit.others_wrote();
+        if commits { unit.commit().await.unwrap() } else { unit.roll_back().await.unwrap() }
+        heard
+    };
+    assert!(heard(&first, true).await, "who knows what was before");
+    assert!(!heard(&first, true).await);
+    assert!(heard(&second, false).await);
+    assert!(heard(&second, true).await, "said again until it is acted upon");
+    assert!(heard(&first, true).await);
+    assert!(!heard(&first, true).await);
+}
+
+#[tokio::test]
+async fn a_character_that_cannot_be_kept_is_the_senders_fault() {
+    let (_config, db) = migrated().await;
+    let unit = Tenant::Platform.scope(db.begin()).await.unwrap();
+    let values = ["a".into(), "张\0伟".into()];
+    let insert = Statement::from_sql_and_values(DbBackend::Postgres, "INSERT INTO note VALUES ($1, $2)", values);
+    let error = store::db_error(unit.db().execute_raw(insert).await.unwrap_err());
+    assert_eq!((error.kind, error.reason), (Kind::Invalid, "TEXT_UNSTORABLE"));
+}
+
+/// Returns when it is so.
+async fn until(mut so: impl FnMut() -> bool) {
+    let mut ticks = tokio::time::interval(Duration::from_millis(10));
+    let begin = std::time::Instant::now();
+    while !so() {
+        assert!(begin.elapsed() < Duration::from_secs(20), "not within 20 s");
+        ticks.tick().await;
+    }
+}
