@@ -14,6 +14,16 @@ use crate::service::Service;
 /// Before names of environment variables: `GUANXI_IDENTITY__DATABASE__URL`.
 const PREFIX: &str = "GUANXI";
 
+/// Variables of that prefix which are options of the command line and no settings.
+const READ_ELSEWHERE: [&str; 6] = [
+    "GUANXI_CONFIG",
+    "GUANXI_SERVER",
+    "GUANXI_TOKEN",
+    "GUANXI_AUTHORITY",
+    "GUANXI_CERTIFICATE",
+    "GUANXI_KEY",
+];
+
 /// The section `common`.
 #[derive(Clone, Debug, serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields)]
@@ -165,8 +175,9 @@ impl Layers {
             builder = builder.add_source(File::from(file.as_path()).format(FileFormat::Toml));
         }
         let mut environment = self.environment.clone();
-        // Names the file, and is read by whoever makes the layers.
-        environment.remove("GUANXI_CONFIG");
+        for name in READ_ELSEWHERE {
+            environment.remove(name);
+        }
         builder = builder.add_source(
             Environment::with_prefix(PREFIX).prefix_separator("_").separator("__").source(Some(environment)),
         );

@@ -92,7 +92,7 @@ impl Process {
     /// [`Kind::Precondition`] for wrong settings or a data directory that is in use or cannot be written.
     pub async fn new(settings: Settings, clock: Clock) -> Result<Self> {
         let common: Common = settings.section("common")?;
-        let tls = Tls::open(&common.tls, clock.clone())?;
+        let tls = Tls::open(&common.tls, "common.tls.", clock.clone())?;
         let authenticator = Authenticator::open(&common, &clock).await?;
         let retention = kernel::time::parse_duration(&common.bus.retention).map_err(|message| {
             Error::precondition("CONFIG_INVALID", format!("common.bus.retention: {message}"))
@@ -181,15 +181,21 @@ impl Process {
     /// [`Kind::Precondition`] when a port is taken.
     pub async fn serve(self) -> Result<Running> {
         let Self {
-            common, tasks, activity, metrics, switchboard, parts, rpc: ways, log, authenticator, tls, ..
+            common,
+            tasks,
+            activity,
+            metrics,
+            switchboard,
+            parts,
+            rpc: ways,
+            log,
+            authenticator,
+            tls,
+            ..
         } = self;
         tasks.spawn("key set", authenticator.clone().keep_fresh());
         let (routes, web) = assemble(parts, &metrics).await?;
-        let layer = StackLayer {
-            authenticator,
-            scopes: Scopes::load()?,
-            metrics: metrics.clone(),
-        };
+        let layer = StackLayer { authenticator, scopes: Scopes::load()?, metrics: metrics.clone() };
         switchboard.bind(layer.layer(routes.clone()));
         let grpc = bind(common.grpc, "common.grpc").await?;
         let web_listener = bind(common.http, "common.http").await?;

@@ -119,7 +119,9 @@ impl Rpc {
             Some(remote) => BoxCloneSyncService::new(remote.by(&self.by)),
             None => {
                 let by = self.by.clone();
-                BoxCloneSyncService::new(self.local.clone().map_request(move |request| signed_by(request, &by)))
+                BoxCloneSyncService::new(
+                    self.local.clone().map_request(move |request| signed_by(request, &by)),
+                )
             }
         }
     }
@@ -137,16 +139,16 @@ fn signed_by<B>(mut request: http::Request<B>, service: &Arc<str>) -> http::Requ
 /// address is noticed.
 ///
 /// # Errors
-/// [`Kind::Precondition`] for an address that is none or certificates that are no use (`option` and `common.tls` are what
-/// messages name), [`Kind::Unavailable`] when nothing answers there.
-pub async fn outside(option: &str, address: &str, tls: &config::Tls, clock: Clock) -> Result<Channel> {
-    let replicas = Replicas::new(option, address, &Tls::open(tls, clock)?)?;
+/// [`Kind::Precondition`] for an address that is none or certificates that are no use (messages name `--server`,
+/// `--certificate`, `--key` and `--authority`), [`Kind::Unavailable`] when nothing answers there.
+pub async fn outside(address: &str, tls: &config::Tls, clock: Clock) -> Result<Channel> {
+    let replicas = Replicas::new("--server", address, &Tls::open(tls, "--", clock)?)?;
     let silent = |flaw: String| Error::unavailable(format!("nothing answers at {address}: {flaw}"));
     let taken = replicas.take(&[]).await.map_err(silent)?;
     let first = taken.ok_or_else(|| silent("its name leads nowhere".to_owned()))?;
     first.0.connector.connect().await.map_err(|flaw| silent(flaw.to_string()))?;
     drop(first);
-    Ok(BoxCloneSyncService::new(Remote::new(option, replicas, Scopes::load()?, None)))
+    Ok(BoxCloneSyncService::new(Remote::new("--server", replicas, Scopes::load()?, None)))
 }
 
 /// Answers a unary call: finds the caller, refuses numbers that no enum has, runs `handle`, maps the error.

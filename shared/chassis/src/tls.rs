@@ -46,14 +46,14 @@ struct Sides {
 }
 
 impl Tls {
-    /// Reads the files.
+    /// Reads the files. `prefix` stands before `certificate`, `key` and `authority` in the options that named them.
     ///
     /// # Errors
     /// [`kernel::Kind::Precondition`] that names the option, the file and the remedy: not there, not PEM, expired, a key
     /// of another certificate.
-    pub fn open(settings: &config::Tls, clock: Clock) -> Result<Self> {
+    pub fn open(settings: &config::Tls, prefix: &'static str, clock: Clock) -> Result<Self> {
         install_provider();
-        let files = Arc::new(Files::new(settings)?);
+        let files = Arc::new(Files::new(settings, prefix)?);
         let stamp = files.stamp();
         let sides = load(&files, &clock)?;
         Ok(Self { files, clock, current: Arc::new(Mutex::new(Current { stamp, sides })) })
@@ -103,16 +103,18 @@ fn server(files: &Files, (chain, key): &Own, roots: Option<Arc<RootCertStore>>) 
     let builder = match roots {
         Some(roots) => {
             let verifier = WebPkiClientVerifier::builder(roots).build().map_err(|cause| {
-                Error::precondition("CERTIFICATE_INVALID", "common.tls.authority: no caller can be verified by it")
-                    .caused_by(cause)
+                Error::precondition(
+                    "CERTIFICATE_INVALID",
+                    "common.tls.authority: no caller can be verified by it",
+                )
+                .caused_by(cause)
             })?;
             ServerConfig::builder().with_client_cert_verifier(verifier)
         }
         None => ServerConfig::builder().with_no_client_auth(),
     };
-    let mut config = builder
-        .with_single_cert(chain.clone(), key.clone_key())
-        .map_err(|cause| files.mismatch(&cause))?;
+    let mut config =
+        builder.with_single_cert(chain.clone(), key.clone_key()).map_err(|cause| files.mismatch(&cause))?;
     config.alpn_protocols = vec![HTTP2.to_vec()];
     Ok(config)
 }

@@ -94,16 +94,22 @@ impl Tokens {
         let keys = self.keys.with(&id).await;
         let key = keys.get(&id).ok_or_else(|| unknown_key(&id))?;
         if header.alg != key.algorithm {
-            return Err(refused(format!("the token's key is one for {:?}, and its header says otherwise", key.algorithm)));
+            return Err(refused(format!(
+                "the token's key is one for {:?}, and its header says otherwise",
+                key.algorithm
+            )));
         }
-        let claims = decode::<Claims>(token, &key.verifies, &signature_only(key.algorithm)).map_err(|cause| {
-            refused(match cause.kind() {
-                ErrorKind::InvalidSignature => "the token's signature is wrong",
-                ErrorKind::Json(_) => "the token's claims are not what they should be: `iss`, `sub`, `workspace` and \
-                                       `scope` are text, `aud` is text or a list, `exp` and `nbf` are numbers",
-                _ => "the token is damaged",
-            })
-        })?;
+        let claims =
+            decode::<Claims>(token, &key.verifies, &signature_only(key.algorithm)).map_err(|cause| {
+                refused(match cause.kind() {
+                    ErrorKind::InvalidSignature => "the token's signature is wrong",
+                    ErrorKind::Json(_) => {
+                        "the token's claims are not what they should be: `iss`, `sub`, `workspace` and \
+                                       `scope` are text, `aud` is text or a list, `exp` and `nbf` are numbers"
+                    }
+                    _ => "the token is damaged",
+                })
+            })?;
         let verified = self.believe(claims.claims)?;
         Ok((keys, verified))
     }
@@ -143,7 +149,9 @@ impl Tokens {
         }
         if now.plus(LEEWAY) < verified.begins {
             let begins = verified.begins;
-            return Err(refused(format!("the token is not valid before {begins} (now: {now}); set the clocks right")));
+            return Err(refused(format!(
+                "the token is not valid before {begins} (now: {now}); set the clocks right"
+            )));
         }
         Ok(())
     }
@@ -174,17 +182,21 @@ fn missing(name: &str) -> kernel::Error {
     refused(format!("the token has no `{name}`"))
 }
 
-/// Seconds since the epoch, with or without a fraction (RFC 7519, NumericDate).
+/// Seconds since the epoch, with or without a fraction (RFC 7519, `NumericDate`).
 fn moment(seconds: Option<f64>, name: &str) -> Result<Option<Time>> {
     match seconds {
         None => Ok(None),
-        #[expect(clippy::cast_possible_truncation, reason = "out of range it saturates, which is as far away")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "out of range it saturates, which is as far away"
+        )]
         Some(seconds) if seconds.is_finite() => Ok(Some(Time((seconds * 1e6) as i64))),
         Some(_) => Err(refused(format!("the token's `{name}` is no time"))),
     }
 }
 
-fn is_slug(text: &str) -> bool {
+/// Whether a workspace can be called so.
+pub fn is_slug(text: &str) -> bool {
     (1..=63).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_')
 }

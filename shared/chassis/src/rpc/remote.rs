@@ -14,12 +14,12 @@ use tonic::body::Body;
 use tower::retry::budget::{Budget as _, TpsBudget};
 use tower::{Service, ServiceExt as _};
 
+use super::Unreached;
 use super::context::time_left;
 use super::replicas::{Replicas, Taken};
 use super::scope::Scopes;
 use super::stack::late;
 use super::verdict::{self, Verdict};
-use super::Unreached;
 use crate::auth::issue::CallSigner;
 use crate::caller::Caller;
 use crate::status::to_status;
@@ -44,7 +44,12 @@ pub(super) struct Remote {
 }
 
 impl Remote {
-    pub(super) fn new(name: &str, replicas: Replicas, methods: Scopes, signer: Option<Arc<CallSigner>>) -> Self {
+    pub(super) fn new(
+        name: &str,
+        replicas: Replicas,
+        methods: Scopes,
+        signer: Option<Arc<CallSigner>>,
+    ) -> Self {
         // A fifth of the calls may be repeated, and ten a second in any case: repeating must not be what keeps a
         // service down that is overloaded.
         let budget = Arc::new(TpsBudget::new(Duration::from_secs(10), 10, 0.2));
@@ -66,7 +71,11 @@ impl Remote {
         }
         let deadline = Instant::now() + time_left(request.headers());
         let answer = async {
-            if self.methods.streams_in(request.uri().path()) { self.once(request).await } else { self.repeated(request).await }
+            if self.methods.streams_in(request.uri().path()) {
+                self.once(request).await
+            } else {
+                self.repeated(request).await
+            }
         };
         match tokio::time::timeout_at(deadline, answer).await {
             Ok(Ok(response)) => response,
@@ -91,7 +100,10 @@ impl Remote {
 
     async fn repeated(&self, request: Request) -> Result<Response> {
         let (parts, body) = request.into_parts();
-        let body = body.collect().await.map_err(|cause| Error::internal("a request cannot be encoded").caused_by(cause))?;
+        let body = body
+            .collect()
+            .await
+            .map_err(|cause| Error::internal("a request cannot be encoded").caused_by(cause))?;
         let body = body.to_bytes();
         let harmless = self.methods.may_repeat(parts.uri.path());
         self.budget.deposit();

@@ -90,7 +90,9 @@ impl Name {
             _ => return Err(FORM),
         };
         if sealed && tls.client().is_none() {
-            return Err("is to be reached by TLS: name the authorities that sign its certificate (common.tls.authority)");
+            return Err(
+                "is to be reached by TLS: name the authority that signs its certificate (common.tls.authority, --authority)",
+            );
         }
         let name = || ServerName::try_from(host.clone()).map_err(|_| FORM);
         let tls = if sealed { Some((tls.clone(), name()?)) } else { None };
@@ -152,7 +154,11 @@ impl Replicas {
                 Ok(found) => found,
                 Err(why) => {
                     flaw = Err(why);
-                    before.iter().filter(|replica| replica.name == at).map(|replica| replica.address).collect()
+                    before
+                        .iter()
+                        .filter(|replica| replica.name == at)
+                        .map(|replica| replica.address)
+                        .collect()
                 }
             };
             found.sort_unstable();

@@ -67,7 +67,11 @@ impl Two {
             let service = Counter { code, asked: asked.clone() };
             let incoming = tokio_stream::wrappers::TcpListenerStream::new(listener);
             servers.spawn(async move {
-                tonic::transport::Server::builder().add_service(service).serve_with_incoming(incoming).await.unwrap();
+                tonic::transport::Server::builder()
+                    .add_service(service)
+                    .serve_with_incoming(incoming)
+                    .await
+                    .unwrap();
             });
         }
         let setting = format!("common.services.identity={}", addresses.join(","));

@@ -15,7 +15,12 @@ use crate::config::{Auth, Common, Layers};
 
 fn common(forge: &Forge) -> Common {
     let mut common: Common = Layers::default().merge().unwrap().section("common").unwrap();
-    common.auth = Auth { jwks: forge.file(), issuer: "试".to_owned(), audience: "guanxi".to_owned(), ..Auth::default() };
+    common.auth = Auth {
+        jwks: forge.file(),
+        issuer: "试".to_owned(),
+        audience: "guanxi".to_owned(),
+        ..Auth::default()
+    };
     common
 }
 
@@ -73,7 +78,8 @@ async fn algorithms_that_the_key_does_not_have_are_refused() {
     // Key confusion: what is public, used as the secret of an HMAC, in every form it could be taken in.
     for secret in forge.public_forms() {
         for kid in [forge.id(), "rsa"] {
-            refuses(&door, &hs256(&secret, &with_alg("HS256", kid), &claims), "its header says otherwise").await;
+            refuses(&door, &hs256(&secret, &with_alg("HS256", kid), &claims), "its header says otherwise")
+                .await;
         }
     }
     // The right signature under another name, and the other key's algorithm.
@@ -122,7 +128,8 @@ async fn tokens_without_a_claim_or_with_a_strange_one_are_refused() {
         let strange = forge.token(&forge.header(), &forge.with(claim, json!({"canary": 1})));
         refuses(&door, &strange, "are not what they should be").await;
     }
-    for workspace in ["", "../demo", "demo/other", "Demo", "店", "de mo", "a'; drop table x", &"a".repeat(64)] {
+    for workspace in ["", "../demo", "demo/other", "Demo", "店", "de mo", "a'; drop table x", &"a".repeat(64)]
+    {
         let token = forge.token(&forge.header(), &forge.with("workspace", json!(workspace)));
         refuses(&door, &token, "`workspace`").await;
     }
@@ -133,7 +140,15 @@ async fn tokens_without_a_claim_or_with_a_strange_one_are_refused() {
 async fn keys_are_found_by_their_exact_id() {
     let forge = Forge::new();
     let (door, _warp) = door(&forge).await;
-    let tricks = ["../../dev/null", "/etc/passwd", "file:///proc/self/environ", "https://evil.example/jwks", "' or '1'='1", "*", " "];
+    let tricks = [
+        "../../dev/null",
+        "/etc/passwd",
+        "file:///proc/self/environ",
+        "https://evil.example/jwks",
+        "' or '1'='1",
+        "*",
+        " ",
+    ];
     for kid in tricks {
         let header = json!({"alg": "EdDSA", "kid": kid});
         refuses(&door, &forge.token(&header, &forge.claims()), "is not in the key set").await;
@@ -154,7 +169,12 @@ async fn huge_and_damaged_tokens_are_refused() {
     let (door, _warp) = door(&forge).await;
     // It is right in everything but its length.
     let scope = format!("profiles.read {}", "x".repeat(MAX_TOKEN_BYTES));
-    refuses(&door, &forge.token(&forge.header(), &forge.with("scope", json!(scope))), "longer than 8192 bytes").await;
+    refuses(
+        &door,
+        &forge.token(&forge.header(), &forge.with("scope", json!(scope))),
+        "longer than 8192 bytes",
+    )
+    .await;
     let good = forge.token(&forge.header(), &forge.claims());
     let parts: Vec<&str> = good.split('.').collect();
     for damaged in [

@@ -103,7 +103,8 @@ impl Forge {
     pub(super) fn public_forms(&self) -> Vec<Vec<u8>> {
         let point = self.ed.public_key().as_ref().to_vec();
         let der = self.rsa.public_key().as_ref().to_vec();
-        let pem = format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", STANDARD.encode(&der));
+        let pem =
+            format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", STANDARD.encode(&der));
         let written = self.jwk["x"].as_str().unwrap().as_bytes().to_vec();
         vec![point, written, der, pem.into_bytes(), self.jwk.to_string().into_bytes(), Vec::new()]
     }
