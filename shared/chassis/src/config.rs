@@ -50,6 +50,30 @@ pub struct Common {
     pub auth: Auth,
     /// TLS of gRPC.
     pub tls: Tls,
+    /// How much may be asked of this process.
+    pub limits: Limits,
+}
+
+/// How much may be asked of one process from outside.
+#[derive(Clone, Debug, serde::Deserialize, serde::Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// By one workspace.
+    pub workspace: Rate,
+    /// By one caller, a token's subject, of a workspace.
+    pub subject: Rate,
+    /// By all together at once.
+    pub calls_in_progress: usize,
+}
+
+/// How often something may happen.
+#[derive(Clone, Copy, Debug, Default, serde::Deserialize, serde::Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rate {
+    /// In a second, in the long run; 0: there is no limit.
+    pub calls_per_second: u32,
+    /// At once, after a time of quiet; 0: as many as in a second.
+    pub burst: u32,
 }
 
 /// Who is let in, and as whom this process calls others.

@@ -9,6 +9,7 @@ pub mod config;
 pub mod fact;
 pub mod http;
 pub mod job;
+pub mod limit;
 pub mod metrics;
 pub mod process;
 pub mod rpc;

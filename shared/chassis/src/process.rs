@@ -191,11 +191,13 @@ impl Process {
             log,
             authenticator,
             tls,
+            clock,
             ..
         } = self;
         tasks.spawn("key set", authenticator.clone().keep_fresh());
         let (routes, web) = assemble(parts, &metrics).await?;
-        let layer = StackLayer { authenticator, scopes: Scopes::load()?, metrics: metrics.clone() };
+        let gate = rpc::Gate::new(&common, &clock);
+        let layer = StackLayer { authenticator, scopes: Scopes::load()?, metrics: metrics.clone(), gate };
         switchboard.bind(layer.layer(routes.clone()));
         let grpc = bind(common.grpc, "common.grpc").await?;
         let web_listener = bind(common.http, "common.http").await?;

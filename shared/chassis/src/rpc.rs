@@ -7,6 +7,7 @@ mod choices;
 mod connection;
 mod connector;
 mod context;
+mod gate;
 mod incoming;
 mod local;
 mod remote;
@@ -25,6 +26,7 @@ use tonic::{Request, Response, Status};
 use tower::ServiceExt as _;
 use tower::util::BoxCloneSyncService;
 
+pub(crate) use gate::Gate;
 pub(crate) use incoming::incoming;
 pub use local::Switchboard;
 pub use scope::Scopes;
