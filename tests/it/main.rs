@@ -4,6 +4,7 @@ mod bad_input;
 mod cdnow;
 mod definitions;
 mod demo;
+mod doors;
 mod kill;
 mod law;
 mod manifests;

@@ -22,7 +22,7 @@ use crate::ui;
 /// The first definition that cannot be read or is refused, with its file.
 pub(crate) async fn run(options: Apply) -> Result<()> {
     let definitions = read(&options.file, &Defaults::new())?;
-    let clients = Clients::connect(&options.server.server, &options.server.token).await?;
+    let clients = Clients::connect(&options.server).await?;
     let mode = Mode { dry_run: options.dry_run, with_secrets: options.with_secrets };
     let changes = apply(&clients, definitions, mode, ui::say).await?;
     ui::say(changes.summary(options.dry_run));

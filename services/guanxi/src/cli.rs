@@ -26,6 +26,11 @@ pub(crate) enum Command {
     Demo(Demo),
     /// Bring in customers or events from a CSV file.
     Import(Import),
+    /// Make keys that sign tokens.
+    #[command(subcommand)]
+    Keys(Keys),
+    /// Sign a token that lets its bearer in, and print it.
+    Token(Token),
 }
 
 /// How a process is configured.
@@ -79,6 +84,69 @@ pub(crate) struct Server {
     /// Bearer token.
     #[arg(long, env = "GUANXI_TOKEN", default_value = "dev", hide_env_values = true)]
     pub(crate) token: String,
+    /// PEM file with the authority that signs the server's certificate, for https addresses.
+    #[arg(long, env = "GUANXI_AUTHORITY", value_name = "FILE")]
+    pub(crate) authority: Option<PathBuf>,
+    /// PEM file with a certificate to show to the server, where it demands one.
+    #[arg(long, env = "GUANXI_CERTIFICATE", value_name = "FILE")]
+    pub(crate) certificate: Option<PathBuf>,
+    /// PEM file with the certificate's private key.
+    #[arg(long, env = "GUANXI_KEY", value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+}
+
+impl Server {
+    /// Plain, with the token of development.
+    pub(crate) fn development(address: std::net::SocketAddr) -> Self {
+        Self {
+            server: format!("http://{address}"),
+            token: chassis::caller::DEV_TOKEN.to_owned(),
+            authority: None,
+            certificate: None,
+            key: None,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Keys {
+    /// Make an Ed25519 key: key.pem (keep it secret) and jwks.json (the key set with its public half).
+    New(NewKey),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct NewKey {
+    /// The folder; made if it is not there.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) out: PathBuf,
+    /// A key set that the public half is added to, in place of a new one in the folder.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) add_to: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Token {
+    /// The private key, such as `guanxi keys new` made; its public half must stand in the platform's key set.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: PathBuf,
+    /// The workspace that its bearer acts in.
+    #[arg(long, value_name = "SLUG")]
+    pub(crate) workspace: String,
+    /// Who its bearer is.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) subject: String,
+    /// What its bearer may, such as "profiles.read segments.read"; `*`: everything.
+    #[arg(long, value_name = "SCOPES")]
+    pub(crate) scope: String,
+    /// How long it is valid.
+    #[arg(long, default_value = "1h", value_name = "DURATION")]
+    pub(crate) ttl: String,
+    /// As the platform's common.auth.issuer.
+    #[arg(long, env = "GUANXI_COMMON__AUTH__ISSUER", default_value = "guanxi", value_name = "NAME")]
+    pub(crate) issuer: String,
+    /// As the platform's common.auth.audience.
+    #[arg(long, env = "GUANXI_COMMON__AUTH__AUDIENCE", default_value = "guanxi", value_name = "NAME")]
+    pub(crate) audience: String,
 }
 
 #[derive(Args, Debug)]

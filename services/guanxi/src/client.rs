@@ -1,10 +1,10 @@
 //! Calls to a running platform.
 
-use kernel::{Error, Result};
+use chassis::rpc::{self, Channel};
+use kernel::{Clock, Error, Kind, Result};
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 use wire::analytics::analytics_service_client::AnalyticsServiceClient;
 use wire::ingest::ingest_service_client::IngestServiceClient;
@@ -13,6 +13,8 @@ use wire::messaging::messaging_service_client::MessagingServiceClient;
 use wire::profile::profile_service_client::ProfileServiceClient;
 use wire::profile::tag_service_client::TagServiceClient;
 use wire::segmentation::segmentation_service_client::SegmentationServiceClient;
+
+use crate::cli::Server;
 
 /// Sends the token with every call.
 #[derive(Clone, Debug)]
@@ -34,20 +36,24 @@ pub(crate) struct Clients {
 }
 
 impl Clients {
-    /// Connects to `server` (`http://host:port`).
+    /// Connects to a platform (`http://host:port` or `https://host:port`).
     ///
     /// # Errors
-    /// When the address is none, or nothing answers there.
-    #[expect(clippy::disallowed_methods, reason = "a tool outside the process, with one server")]
-    pub(crate) async fn connect(server: &str, token: &str) -> Result<Self> {
-        let endpoint = Endpoint::from_shared(server.to_owned()).map_err(|cause| {
-            Error::invalid("--server", format!("`{server}` is not an address")).caused_by(cause)
-        })?;
-        let channel = endpoint.connect().await.map_err(|cause| {
-            let message =
-                format!("nothing answers at {server}; start `guanxi dev`, or name the server with --server");
-            Error::unavailable(message).caused_by(cause)
-        })?;
+    /// When the address is none, certificates are no use, or nothing answers there.
+    pub(crate) async fn connect(server: &Server) -> Result<Self> {
+        let Server { server: address, token, authority, certificate, key } = server;
+        let [certificate, key, authority] =
+            [certificate, key, authority].map(|file| file.clone().unwrap_or_default());
+        let tls = chassis::config::Tls { certificate, key, authority };
+        let channel =
+            rpc::outside(address, &tls, Clock::system()).await.map_err(|error| match error.kind {
+                Kind::Unavailable => {
+                    let message =
+                        format!("{}; start `guanxi dev`, or name the server with --server", error.message);
+                    Error::unavailable(message)
+                }
+                _ => error,
+            })?;
         let value = format!("Bearer {token}")
             .parse()
             .map_err(|_| Error::invalid("--token", "has characters that a header cannot carry"))?;

@@ -43,8 +43,7 @@ pub(crate) async fn run(mut options: Demo) -> Result<()> {
         warp.release();
     }
     let platform = Platform::launch(&options.run, &options.world, clock).await?;
-    let clients =
-        Clients::connect(&format!("http://{}", platform.running.grpc), chassis::caller::DEV_TOKEN).await?;
+    let clients = Clients::connect(&crate::cli::Server::development(platform.running.grpc)).await?;
     let definitions = apply::read(&options.workspace, &platform.world())?;
     ui::say(format!("applying {}", options.workspace.display()));
     let changes =

@@ -36,7 +36,7 @@ struct Outcome {
 pub(crate) async fn run(options: Import) -> Result<()> {
     let mapping = Mapping::read(&options.mapping)?;
     let mut rows = Rows::open(&options.file, &mapping)?;
-    let clients = Clients::connect(&options.server.server, &options.server.token).await?;
+    let clients = Clients::connect(&options.server).await?;
     let mut refused = Refused::new(options.errors, &options.file, &mapping);
     let bar = ui::bar(rows.bytes(), "importing");
     let mut outcome = Outcome::default();

@@ -7,8 +7,10 @@ mod client;
 mod demo;
 mod dev;
 mod import;
+mod keys;
 mod migrate;
 mod serve;
+mod token;
 mod ui;
 
 use std::process::ExitCode;
@@ -23,6 +25,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    chassis::tls::install_provider();
     let outcome = match cli::Cli::parse().command {
         cli::Command::Dev(options) => dev::run(options).await,
         cli::Command::Serve(options) => serve::run(options).await,
@@ -30,6 +33,8 @@ async fn main() -> ExitCode {
         cli::Command::Apply(options) => apply::run(options).await,
         cli::Command::Demo(options) => demo::run(options).await,
         cli::Command::Import(options) => import::run(options).await,
+        cli::Command::Keys(cli::Keys::New(options)) => keys::make(&options),
+        cli::Command::Token(options) => token::print(&options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -24,6 +24,8 @@ pub struct Config {
     pub failed_events: FailedEvents,
     /// Platform callbacks.
     pub callbacks: Callbacks,
+    /// How often HTTP clients may call with one write key.
+    pub write_key: chassis::config::Rate,
     /// The database; the chassis connects to it.
     pub database: DatabaseConfig,
 }

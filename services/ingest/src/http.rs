@@ -12,10 +12,12 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::{get, post};
 use chassis::Context;
-use kernel::{Clock, Result};
+use chassis::limit::Limiter;
+use kernel::{Clock, Error, Kind, Result, Workspace};
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 
 use crate::config::{Config, duration};
+use crate::domain::source::{self, Source};
 use crate::intake::Intake;
 use crate::sources::Sources;
 
@@ -27,6 +29,27 @@ pub(crate) struct Web {
     clock: Clock,
     limits: body::Limits,
     max_age: Duration,
+    /// By workspace and key of the source.
+    calls: Arc<Limiter<(Workspace, String)>>,
+}
+
+impl Web {
+    /// Counts a call with the write key of `source`.
+    ///
+    /// # Errors
+    /// [`Kind::Exhausted`] with the time to wait.
+    fn count(&self, source: &Source) -> Result<()> {
+        if source.key == source::DEV && source.created_at == kernel::Time(0) {
+            return Ok(());
+        }
+        self.calls.count(&(source.workspace.clone(), source.key.clone())).map_err(|wait| {
+            let message = format!(
+                "more calls come with this write key than are allowed here (ingest.write_key); come again in {wait:?}, or \
+                 send batches"
+            );
+            Error::new(Kind::Exhausted, "RATE_LIMITED", message).retry_after(wait)
+        })
+    }
 }
 
 /// The routes.
@@ -45,6 +68,7 @@ pub(crate) fn routes(
         clock: cx.clock.clone(),
         limits: body::Limits { sent: config.http.max_body_bytes, inflated: config.http.max_inflated_bytes },
         max_age: duration("callbacks.max_age", &config.callbacks.max_age)?,
+        calls: Arc::new(Limiter::new(config.write_key, &cx.clock)),
     };
     // Pages of any site may send. `*` would leave the authorization header out.
     let cors = CorsLayer::new()

@@ -1,4 +1,4 @@
-//! Turns bearer tokens into callers: JSON Web Tokens (EdDSA, RS256) by a key set, and `dev` in development mode.
+//! Turns bearer tokens into callers: JSON Web Tokens (`EdDSA`, RS256) by a key set, and `dev` in development mode.
 //!
 //! What a token claims, and what is refused, stands in `auth/token.rs`; where keys come from in `auth/key_set.rs`.
 
@@ -17,6 +17,8 @@ use self::key_set::{KeySet, START};
 use self::token::Tokens;
 use crate::caller::{Caller, DEV_TOKEN, DEV_WORKSPACE, EVERY_SCOPE};
 use crate::config::{Auth, Common};
+
+pub use self::token::is_slug;
 
 /// Longer tokens are refused unread.
 pub const MAX_TOKEN_BYTES: usize = 8 << 10;

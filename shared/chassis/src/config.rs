@@ -15,6 +15,16 @@ use crate::service::Service;
 /// Before names of environment variables: `GUANXI_IDENTITY__DATABASE__URL`.
 const PREFIX: &str = "GUANXI";
 
+/// Variables of that prefix which are options of the command line and no settings.
+const READ_ELSEWHERE: [&str; 6] = [
+    "GUANXI_CONFIG",
+    "GUANXI_SERVER",
+    "GUANXI_TOKEN",
+    "GUANXI_AUTHORITY",
+    "GUANXI_CERTIFICATE",
+    "GUANXI_KEY",
+];
+
 /// The section `common`.
 #[derive(Clone, Debug, serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields)]
@@ -45,6 +55,30 @@ pub struct Common {
     pub auth: Auth,
     /// TLS of gRPC.
     pub tls: Tls,
+    /// How much may be asked of this process.
+    pub limits: Limits,
+}
+
+/// How much may be asked of one process from outside.
+#[derive(Clone, Debug, serde::Deserialize, serde::Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// By one workspace.
+    pub workspace: Rate,
+    /// By one caller, a token's subject, of a workspace.
+    pub subject: Rate,
+    /// By all together at once.
+    pub calls_in_progress: usize,
+}
+
+/// How often something may happen.
+#[derive(Clone, Copy, Debug, Default, serde::Deserialize, serde::Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rate {
+    /// In a second, in the long run; 0: there is no limit.
+    pub calls_per_second: u32,
+    /// At once, after a time of quiet; 0: as many as in a second.
+    pub burst: u32,
 }
 
 /// Who is let in, and as whom this process calls others.
@@ -204,8 +238,9 @@ impl Layers {
             builder = builder.add_source(File::from(file.as_path()).format(FileFormat::Toml));
         }
         let mut environment = self.environment.clone();
-        // Names the file, and is read by whoever makes the layers.
-        environment.remove("GUANXI_CONFIG");
+        for name in READ_ELSEWHERE {
+            environment.remove(name);
+        }
         builder = builder.add_source(
             Environment::with_prefix(PREFIX).prefix_separator("_").separator("__").source(Some(environment)),
         );

@@ -10,6 +10,7 @@ mod event_log;
 pub mod fact;
 pub mod http;
 pub mod job;
+pub mod limit;
 pub mod metrics;
 pub mod process;
 pub mod ready;

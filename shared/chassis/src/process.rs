@@ -112,7 +112,7 @@ impl Process {
     /// [`Kind::Precondition`] for wrong settings or a data directory that is in use or cannot be written.
     pub async fn new(settings: Settings, clock: Clock) -> Result<Self> {
         let common: Common = settings.section("common")?;
-        let tls = Tls::open(&common.tls, clock.clone())?;
+        let tls = Tls::open(&common.tls, "common.tls.", clock.clone())?;
         let authenticator = Authenticator::open(&common, &clock).await?;
         let log = event_log::open(&common, &clock).await?;
         let (switchboard, tasks) = (Switchboard::default(), Tasks::default());
@@ -195,6 +195,7 @@ impl Process {
             log,
             authenticator,
             tls,
+            clock,
             ..
         } = self;
         let drain = kernel::time::parse_duration(&common.drain)
@@ -202,7 +203,8 @@ impl Process {
         let ready = Ready::new(log.clone(), databases);
         tasks.spawn("key set", authenticator.clone().keep_fresh());
         let (routes, web, health) = assemble(parts, &metrics, &ready).await?;
-        let layer = StackLayer { authenticator, scopes: Scopes::load()?, metrics: metrics.clone() };
+        let gate = rpc::Gate::new(&common, &clock);
+        let layer = StackLayer { authenticator, scopes: Scopes::load()?, metrics: metrics.clone(), gate };
         switchboard.bind(layer.layer(routes.clone()));
         let grpc = bind(common.grpc, "common.grpc").await?;
         let web_listener = bind(common.http, "common.http").await?;

@@ -7,6 +7,7 @@ mod choices;
 mod connection;
 mod connector;
 mod context;
+mod gate;
 mod incoming;
 mod local;
 mod remote;
@@ -25,6 +26,7 @@ use tonic::{Request, Response, Status};
 use tower::ServiceExt as _;
 use tower::util::BoxCloneSyncService;
 
+pub(crate) use gate::Gate;
 pub(crate) use incoming::incoming;
 pub use local::Switchboard;
 pub use scope::Scopes;
@@ -139,16 +141,16 @@ fn signed_by<B>(mut request: http::Request<B>, service: &Arc<str>) -> http::Requ
 /// address is noticed.
 ///
 /// # Errors
-/// [`Kind::Precondition`] for an address that is none or certificates that are no use (`option` and `common.tls` are what
-/// messages name), [`Kind::Unavailable`] when nothing answers there.
-pub async fn outside(option: &str, address: &str, tls: &config::Tls, clock: Clock) -> Result<Channel> {
-    let replicas = Replicas::new(option, address, &Tls::open(tls, clock)?)?;
+/// [`Kind::Precondition`] for an address that is none or certificates that are no use (messages name `--server`,
+/// `--certificate`, `--key` and `--authority`), [`Kind::Unavailable`] when nothing answers there.
+pub async fn outside(address: &str, tls: &config::Tls, clock: Clock) -> Result<Channel> {
+    let replicas = Replicas::new("--server", address, &Tls::open(tls, "--", clock)?)?;
     let silent = |flaw: String| Error::unavailable(format!("nothing answers at {address}: {flaw}"));
     let taken = replicas.take(&[]).await.map_err(silent)?;
     let first = taken.ok_or_else(|| silent("its name leads nowhere".to_owned()))?;
     first.0.connector.connect().await.map_err(|flaw| silent(flaw.to_string()))?;
     drop(first);
-    Ok(BoxCloneSyncService::new(Remote::new(option, replicas, Scopes::load()?, None)))
+    Ok(BoxCloneSyncService::new(Remote::new("--server", replicas, Scopes::load()?, None)))
 }
 
 /// Answers a unary call: finds the caller, refuses numbers that no enum has, runs `handle`, maps the error.

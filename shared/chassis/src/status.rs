@@ -1,9 +1,13 @@
 //! The platform's errors on the wire and back: code, `ErrorInfo`, field violations; internal details stay in the log.
 
+use std::time::Duration;
+
 use kernel::{Error, Kind, Violation};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
+/// When to come again, where nothing better is known.
+const SOON: Duration = Duration::from_secs(1);
 /// `ErrorInfo.domain` of every error.
 const DOMAIN: &str = "guanxi";
 
@@ -17,8 +21,8 @@ pub fn to_status(error: &Error) -> Status {
     for violation in &error.violations {
         details.add_bad_request_violation(&violation.field, &violation.description);
     }
-    if error.kind == Kind::Exhausted {
-        details.set_retry_info(Some(std::time::Duration::from_secs(1)));
+    if matches!(error.kind, Kind::Exhausted | Kind::Unavailable) || error.retry_after.is_some() {
+        details.set_retry_info(Some(error.retry_after.unwrap_or(SOON)));
     }
     let message = if error.kind == Kind::Internal { "internal error" } else { &error.message };
     Status::with_error_details(code(error.kind), message, details)
@@ -35,6 +39,7 @@ pub fn from_status(status: &Status) -> Error {
         };
         bad.field_violations.iter().map(violation).collect()
     });
+    error.retry_after = details.retry_info().and_then(|retry| retry.retry_delay);
     error
 }
 
@@ -97,8 +102,19 @@ mod tests {
     fn violations_survive_the_wire_and_internals_do_not() {
         let error = Error::invalid("segment.condition", "1:4: expected an expression");
         let back = from_status(&to_status(&error));
-        assert_eq!((back.kind, back.violations), (error.kind, error.violations));
+        assert_eq!((back.kind, back.violations, back.retry_after), (error.kind, error.violations, None));
         let hidden = to_status(&Error::internal("password=1").caused_by(std::io::Error::other("secret")));
         assert_eq!((hidden.code(), hidden.message()), (Code::Internal, "internal error"));
+    }
+
+    #[test]
+    fn who_should_come_again_is_told_when() {
+        let error = |kind| Error::new(kind, "BUSY", "busy");
+        let back = |error: &Error| from_status(&to_status(error)).retry_after;
+        let exact = Duration::from_millis(1_234);
+        assert_eq!(back(&error(Kind::Exhausted).retry_after(exact)), Some(exact));
+        assert_eq!(back(&error(Kind::Exhausted)), Some(SOON));
+        assert_eq!(back(&error(Kind::Unavailable)), Some(SOON));
+        assert_eq!(back(&error(Kind::Precondition)), None);
     }
 }

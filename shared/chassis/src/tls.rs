@@ -46,14 +46,14 @@ struct Sides {
 }
 
 impl Tls {
-    /// Reads the files.
+    /// Reads the files. `prefix` stands before `certificate`, `key` and `authority` in the options that named them.
     ///
     /// # Errors
     /// [`kernel::Kind::Precondition`] that names the option, the file and the remedy: not there, not PEM, expired, a key
     /// of another certificate.
-    pub fn open(settings: &config::Tls, clock: Clock) -> Result<Self> {
+    pub fn open(settings: &config::Tls, prefix: &'static str, clock: Clock) -> Result<Self> {
         install_provider();
-        let files = Arc::new(Files::new(settings)?);
+        let files = Arc::new(Files::new(settings, prefix)?);
         let stamp = files.stamp();
         let sides = load(&files, &clock)?;
         Ok(Self { files, clock, current: Arc::new(Mutex::new(Current { stamp, sides })) })

@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::time::Duration;
 
 /// A result with the platform's error.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -65,13 +66,22 @@ pub struct Error {
     pub message: String,
     /// For [`Kind::Invalid`].
     pub violations: Vec<Violation>,
+    /// When the same again may work, where that is known.
+    pub retry_after: Option<Duration>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
 impl Error {
     /// An error of any kind.
     pub fn new(kind: Kind, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { kind, reason, message: message.into(), violations: Vec::new(), source: None }
+        Self {
+            kind,
+            reason,
+            message: message.into(),
+            violations: Vec::new(),
+            retry_after: None,
+            source: None,
+        }
     }
 
     /// One wrong field.
@@ -116,6 +126,13 @@ impl Error {
     /// A fault of ours.
     pub fn internal(message: impl Into<String>) -> Self {
         Self::new(Kind::Internal, "INTERNAL", message)
+    }
+
+    /// The same again may work after so long.
+    #[must_use]
+    pub const fn retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
     }
 
     /// Keeps what caused it, for the log.

@@ -1,5 +1,7 @@
 //! What HTTP clients are told.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -28,8 +30,10 @@ impl Problem {
 
     /// An error from within, at `now`.
     pub(super) fn of(error: &Error, now: Time) -> Self {
-        const SECONDS: u64 = 1;
-        let retry = Some((SECONDS, now.plus(std::time::Duration::from_secs(SECONDS))));
+        // Whole seconds, and not before the time.
+        let wait = error.retry_after.unwrap_or(Duration::from_secs(1));
+        let seconds = (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1);
+        let retry = Some((seconds, now.plus(Duration::from_secs(seconds))));
         match error.kind {
             Kind::Exhausted => {
                 Self { retry, ..Self::new(StatusCode::TOO_MANY_REQUESTS, error.reason, &error.message) }

@@ -50,6 +50,7 @@ pub(super) async fn accept(
     let write_key = from_header(&headers).unwrap_or_else(|| body.write_key.clone());
     let source = web.sources.by_write_key(&write_key).ok_or_else(unknown_write_key)?;
     let received = web.clock.now();
+    web.count(&source).map_err(|error| Problem::of(&error, received))?;
     let trace_parent = headers.get("traceparent").and_then(|value| value.to_str().ok()).unwrap_or("");
     let trace_parent = if trace_parent.len() <= 64 { trace_parent } else { "" };
     let arrival = Arrival { source: &source, received, peer: Some(peer.ip()), trace_parent };

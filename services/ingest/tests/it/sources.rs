@@ -47,6 +47,52 @@ async fn a_write_key_is_shown_once_and_works_until_it_is_rotated_or_the_source_i
     assert_eq!(grpc(&stage).delete_source(delete()).await.unwrap_err().code(), Code::NotFound);
 }
 
+/// Neither the database nor anything beside it holds a write key.
+#[tokio::test]
+async fn no_write_key_is_kept() {
+    let stage = open().await;
+    let web = create(&stage, source("web", SourceKind::Tracking, json!({}))).await;
+    assert_eq!(knocks(&stage, &web.write_key).await, 200);
+    let mut files = 0;
+    let mut folders = vec![stage.folder().to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let bytes = std::fs::read(&path).unwrap();
+            let found = bytes.windows(web.write_key.len()).any(|piece| piece == web.write_key.as_bytes());
+            assert!(!found, "{} has it", path.display());
+            files += 1;
+        }
+    }
+    assert!(files > 1);
+}
+
+#[tokio::test]
+async fn calls_with_one_write_key_are_limited_and_told_when_to_come_again() {
+    let set = ["ingest.write_key.calls_per_second=1", "ingest.write_key.burst=3"];
+    let stage = testkit::Stage::open(crate::world::assembly(&set)).await.unwrap();
+    let web = create(&stage, source("web", SourceKind::Tracking, json!({}))).await;
+    let app = create(&stage, source("app", SourceKind::Tracking, json!({}))).await;
+    for _ in 0..3 {
+        assert_eq!(knocks(&stage, &web.write_key).await, 200);
+    }
+    let body = json!({"event": "a", "userId": "u1", "writeKey": web.write_key}).to_string();
+    let refused = post(&stage, "/v1/t").body(body).send().await.unwrap();
+    assert_eq!((refused.status().as_u16(), refused.headers()["retry-after"].to_str().unwrap()), (429, "1"));
+    let said: Value = refused.json().await.unwrap();
+    assert_eq!(said["error"]["reason"], "RATE_LIMITED");
+    assert_eq!(knocks(&stage, &app.write_key).await, 200, "another key is not concerned");
+    assert_eq!(knocks(&stage, "nobody's").await, 401);
+    stage.advance(std::time::Duration::from_millis(999)).await;
+    assert_eq!(knocks(&stage, &web.write_key).await, 429);
+    stage.advance(std::time::Duration::from_millis(1)).await;
+    assert_eq!(knocks(&stage, &web.write_key).await, 200);
+}
+
 #[tokio::test]
 async fn secrets_are_never_returned_and_stay_when_they_are_left_out() {
     let stage = open().await;

@@ -23,30 +23,39 @@ pub(super) struct Verified {
 /// Tokens by their SHA-256: the tokens themselves are not kept.
 #[derive(Debug, Default)]
 pub(super) struct Remembered {
-    by_hash: Mutex<HashMap<[u8; 32], (Weak<Keys>, Verified)>>,
+    by_hash: Mutex<HashMap<Hash, Entry>>,
+}
+
+type Hash = [u8; 32];
+
+/// What was found, and with which keys.
+#[derive(Debug)]
+struct Entry {
+    keys: Weak<Keys>,
+    verified: Verified,
 }
 
 impl Remembered {
     /// What was verified with these very keys: once the key set was read again, tokens are verified again.
     pub(super) fn get(&self, token: &str, keys: &Arc<Keys>) -> Option<Verified> {
         let known = self.by_hash.lock().unwrap_or_else(PoisonError::into_inner);
-        let (with, verified) = known.get(&hash(token))?;
-        std::ptr::eq(with.as_ptr(), Arc::as_ptr(keys)).then(|| verified.clone())
+        let entry = known.get(&hash(token))?;
+        std::ptr::eq(entry.keys.as_ptr(), Arc::as_ptr(keys)).then(|| entry.verified.clone())
     }
 
     pub(super) fn put(&self, token: &str, keys: &Arc<Keys>, verified: Verified, now: Time) {
         let mut known = self.by_hash.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MAX {
-            known.retain(|_, (with, verified)| with.strong_count() > 0 && verified.expires > now);
+            known.retain(|_, entry| entry.keys.strong_count() > 0 && entry.verified.expires > now);
         }
         if known.len() >= MAX {
             known.clear();
         }
-        known.insert(hash(token), (Arc::downgrade(keys), verified));
+        known.insert(hash(token), Entry { keys: Arc::downgrade(keys), verified });
     }
 }
 
-fn hash(token: &str) -> [u8; 32] {
+fn hash(token: &str) -> Hash {
     let mut bytes = [0; 32];
     bytes.copy_from_slice(digest::digest(&digest::SHA256, token.as_bytes()).as_ref());
     bytes

@@ -182,7 +182,7 @@ fn missing(name: &str) -> kernel::Error {
     refused(format!("the token has no `{name}`"))
 }
 
-/// Seconds since the epoch, with or without a fraction (RFC 7519, NumericDate).
+/// Seconds since the epoch, with or without a fraction (RFC 7519, `NumericDate`).
 fn moment(seconds: Option<f64>, name: &str) -> Result<Option<Time>> {
     match seconds {
         None => Ok(None),
@@ -195,7 +195,8 @@ fn moment(seconds: Option<f64>, name: &str) -> Result<Option<Time>> {
     }
 }
 
-fn is_slug(text: &str) -> bool {
+/// Whether a workspace can be called so.
+pub fn is_slug(text: &str) -> bool {
     (1..=63).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_')
 }

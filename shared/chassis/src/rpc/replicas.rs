@@ -91,7 +91,7 @@ impl Name {
         };
         if sealed && tls.client().is_none() {
             return Err(
-                "is to be reached by TLS: name the authorities that sign its certificate (common.tls.authority)",
+                "is to be reached by TLS: name the authority that signs its certificate (common.tls.authority, --authority)",
             );
         }
         let name = || ServerName::try_from(host.clone()).map_err(|_| FORM);

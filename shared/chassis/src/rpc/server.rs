@@ -1,5 +1,7 @@
 //! How connections of gRPC are served: how much one of them may have open and unread.
 
+use std::time::Duration;
+
 use tonic::transport::Server;
 
 /// Calls open at once on one connection; more wait at the client.
@@ -14,11 +16,17 @@ pub(super) const CONNECTION_WINDOW: u32 = 16 << 20;
 /// Bytes of one call that may wait to be read.
 pub(super) const CALL_WINDOW: u32 = 1 << 20;
 
+/// A connection on which nothing comes is asked whether its other end lives …
+const PING: Duration = Duration::from_secs(30);
+/// … and is closed when that does not say so within this.
+const PONG: Duration = Duration::from_secs(10);
+
 /// A server with these limits.
 pub(crate) fn server() -> Server {
     Server::builder()
-        .tcp_nodelay(true)
         .max_concurrent_streams(CALLS)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .initial_stream_window_size(CALL_WINDOW)
+        .http2_keepalive_interval(Some(PING))
+        .http2_keepalive_timeout(Some(PONG))
 }

@@ -10,6 +10,7 @@ use tower::{Layer, Service};
 use tracing::Instrument as _;
 
 use super::context::CallContext;
+use super::gate::{Gate, Place};
 use super::scope::Scopes;
 use crate::auth::Authenticator;
 use crate::caller::Caller;
@@ -22,6 +23,7 @@ pub struct StackLayer {
     pub(crate) authenticator: Authenticator,
     pub(crate) scopes: Scopes,
     pub(crate) metrics: Metrics,
+    pub(crate) gate: Gate,
 }
 
 /// The stack around a service.
@@ -41,19 +43,24 @@ impl<S> Layer<S> for StackLayer {
 
 impl StackLayer {
     /// Lets the caller through: the extension a local call carries cannot come from a socket.
-    async fn admit<B>(&self, request: http::Request<B>) -> Result<http::Request<B>> {
+    async fn admit<B>(&self, request: http::Request<B>) -> Result<(http::Request<B>, Option<Place>)> {
         let (mut parts, body) = request.into_parts();
-        self.admit_parts(&mut parts).await?;
-        Ok(http::Request::from_parts(parts, body))
+        let place = self.admit_parts(&mut parts).await?;
+        Ok((http::Request::from_parts(parts, body), place))
     }
 
-    async fn admit_parts(&self, request: &mut http::request::Parts) -> Result<()> {
-        let Some(scope) = self.scopes.of(request.uri.path()) else { return Ok(()) };
+    async fn admit_parts(&self, request: &mut http::request::Parts) -> Result<Option<Place>> {
+        let Some(scope) = self.scopes.of(request.uri.path()) else { return Ok(None) };
+        let mut place = None;
         let caller = match request.extensions.get::<Caller>() {
             Some(caller) => caller.clone(),
             None => {
+                place = Some(self.gate.enter()?);
                 let header = request.headers.get(http::header::AUTHORIZATION);
-                self.authenticator.authenticate(header.and_then(|value| value.to_str().ok())).await?
+                let header = header.and_then(|value| value.to_str().ok());
+                let caller = self.authenticator.authenticate(header).await?;
+                self.gate.count(&caller)?;
+                caller
             }
         };
         caller.require(scope)?;
@@ -62,7 +69,7 @@ impl StackLayer {
         if let Some(choices) = choices {
             request.extensions.insert(choices);
         }
-        Ok(())
+        Ok(place)
     }
 }
 
@@ -95,7 +102,8 @@ where
             let work = async {
                 match layer.admit(request).await {
                     Err(error) => Ok(to_status(&error).into_http()),
-                    Ok(request) => {
+                    // The place is given up with the answer.
+                    Ok((request, _place)) => {
                         let tenant = tenant(&request);
                         let call = inner.call(request);
                         let call = async move {

@@ -18,6 +18,8 @@ const SOON: Duration = Duration::from_secs(14 * 86_400);
 /// Where certificates lie.
 #[derive(Debug)]
 pub(super) struct Files {
+    /// Before the names of the options that named them: `common.tls.` or `--`.
+    prefix: &'static str,
     certificate: PathBuf,
     key: PathBuf,
     authority: PathBuf,
@@ -29,14 +31,14 @@ pub(super) type Stamp = [Option<(SystemTime, u64)>; 3];
 impl Files {
     /// # Errors
     /// [`kernel::Kind::Precondition`] for a certificate without key or a key without certificate.
-    pub(super) fn new(settings: &config::Tls) -> Result<Self> {
+    pub(super) fn new(settings: &config::Tls, prefix: &'static str) -> Result<Self> {
         let config::Tls { certificate, key, authority } = settings.clone();
         if certificate.as_os_str().is_empty() != key.as_os_str().is_empty() {
             let message =
-                "common.tls.certificate and common.tls.key belong together: name both files, or none";
+                format!("{prefix}certificate and {prefix}key belong together: name both files, or none");
             return Err(Error::precondition("CONFIG_INVALID", message));
         }
-        Ok(Self { certificate, key, authority })
+        Ok(Self { prefix, certificate, key, authority })
     }
 
     pub(super) fn stamp(&self) -> Stamp {
@@ -54,13 +56,14 @@ impl Files {
         if self.certificate.as_os_str().is_empty() {
             return Ok(None);
         }
-        let chain = certificates("common.tls.certificate", &self.certificate)?;
-        for certificate in &chain {
-            judge("common.tls.certificate", &self.certificate, certificate, now)?;
-        }
-        let key = PrivateKeyDer::from_pem_slice(&read("common.tls.key", &self.key)?).map_err(|cause| {
-            let flaw = format!("holds no private key as PEM ({cause}); write the certificate's key there");
-            unusable("common.tls.key", &self.key, &flaw)
+        let place = Place { option: format!("{}certificate", self.prefix), file: &self.certificate };
+        let chain = place.certificates()?;
+        chain.iter().try_for_each(|certificate| place.judge(certificate, now))?;
+        let place = self.key();
+        let key = PrivateKeyDer::from_pem_slice(&place.read()?).map_err(|cause| {
+            place.unusable(&format!(
+                "holds no private key as PEM ({cause}); write the certificate's key there"
+            ))
         })?;
         Ok(Some((chain, key)))
     }
@@ -70,17 +73,17 @@ impl Files {
     /// # Errors
     /// [`kernel::Kind::Precondition`], also when none remains.
     pub(super) fn authorities(&self, now: Time) -> Result<Option<RootCertStore>> {
-        const OPTION: &str = "common.tls.authority";
         if self.authority.as_os_str().is_empty() {
             return Ok(None);
         }
+        let place = Place { option: format!("{}authority", self.prefix), file: &self.authority };
         let mut roots = RootCertStore::empty();
         let mut flaw = None;
-        for certificate in certificates(OPTION, &self.authority)? {
-            match judge(OPTION, &self.authority, &certificate, now) {
-                Ok(()) => roots.add(certificate).map_err(|cause| {
-                    unusable(OPTION, &self.authority, &format!("has a certificate of no use ({cause})"))
-                })?,
+        for certificate in place.certificates()? {
+            match place.judge(&certificate, now) {
+                Ok(()) => roots
+                    .add(certificate)
+                    .map_err(|cause| place.unusable(&format!("has a certificate of no use ({cause})")))?,
                 Err(ended) => flaw = Some(ended),
             }
         }
@@ -96,52 +99,60 @@ impl Files {
             "is not the key of {} ({cause}); put the two that were made together there",
             self.certificate.display()
         );
-        unusable("common.tls.key", &self.key, &flaw)
+        self.key().unusable(&flaw)
+    }
+
+    fn key(&self) -> Place<'_> {
+        Place { option: format!("{}key", self.prefix), file: &self.key }
     }
 }
 
-fn certificates(option: &str, file: &Path) -> Result<Vec<CertificateDer<'static>>> {
-    let pem = read(option, file)?;
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-    match found {
-        Ok(chain) if !chain.is_empty() => Ok(chain),
-        Ok(_) => Err(unusable(option, file, "holds no certificate as PEM (-----BEGIN CERTIFICATE-----)")),
-        Err(cause) => Err(unusable(option, file, &format!("is damaged ({cause}); write it anew"))),
-    }
+/// A file and the option that named it.
+struct Place<'a> {
+    option: String,
+    file: &'a Path,
 }
 
-fn read(option: &str, file: &Path) -> Result<Vec<u8>> {
-    std::fs::read(file).map_err(|cause| {
-        unusable(
-            option,
-            file,
-            &format!("cannot be read ({cause}); put it there, and let this process read it"),
-        )
-    })
-}
+impl Place<'_> {
+    fn certificates(&self) -> Result<Vec<CertificateDer<'static>>> {
+        let pem = self.read()?;
+        let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+        match found {
+            Ok(chain) if !chain.is_empty() => Ok(chain),
+            Ok(_) => Err(self.unusable("holds no certificate as PEM (-----BEGIN CERTIFICATE-----)")),
+            Err(cause) => Err(self.unusable(&format!("is damaged ({cause}); write it anew"))),
+        }
+    }
 
-/// Refuses a certificate that has ended or not begun, and warns of one that ends soon.
-fn judge(option: &str, file: &Path, certificate: &CertificateDer<'_>, now: Time) -> Result<()> {
-    let (_, parsed) = X509Certificate::from_der(certificate).map_err(|cause| {
-        unusable(option, file, &format!("has a certificate that cannot be read ({cause})"))
-    })?;
-    let validity = parsed.validity();
-    let begins = Time::from_seconds(validity.not_before.timestamp());
-    let ends = Time::from_seconds(validity.not_after.timestamp());
-    if now > ends {
-        let flaw = format!("is expired since {ends} (now: {now}); renew the certificate");
-        return Err(unusable(option, file, &flaw));
+    fn read(&self) -> Result<Vec<u8>> {
+        std::fs::read(self.file).map_err(|cause| {
+            self.unusable(&format!("cannot be read ({cause}); put it there, and let this process read it"))
+        })
     }
-    if now < begins {
-        let flaw = format!("is not valid before {begins} (now: {now}); set the clock, or wait");
-        return Err(unusable(option, file, &flaw));
-    }
-    if ends.since(now) < SOON {
-        tracing::warn!(option, file = %file.display(), %ends, "a certificate ends soon; renew it");
-    }
-    Ok(())
-}
 
-fn unusable(option: &str, file: &Path, flaw: &str) -> Error {
-    Error::precondition("CERTIFICATE_INVALID", format!("{option}: {} {flaw}", file.display()))
+    /// Refuses a certificate that has ended or not begun, and warns of one that ends soon.
+    fn judge(&self, certificate: &CertificateDer<'_>, now: Time) -> Result<()> {
+        let (_, parsed) = X509Certificate::from_der(certificate)
+            .map_err(|cause| self.unusable(&format!("has a certificate that cannot be read ({cause})")))?;
+        let validity = parsed.validity();
+        let begins = Time::from_seconds(validity.not_before.timestamp());
+        let ends = Time::from_seconds(validity.not_after.timestamp());
+        if now > ends {
+            return Err(
+                self.unusable(&format!("is expired since {ends} (now: {now}); renew the certificate"))
+            );
+        }
+        if now < begins {
+            let flaw = format!("is not valid before {begins} (now: {now}); set the clock, or wait");
+            return Err(self.unusable(&flaw));
+        }
+        if ends.since(now) < SOON {
+            tracing::warn!(option = self.option, file = %self.file.display(), %ends, "a certificate ends soon; renew it");
+        }
+        Ok(())
+    }
+
+    fn unusable(&self, flaw: &str) -> Error {
+        Error::precondition("CERTIFICATE_INVALID", format!("{}: {} {flaw}", self.option, self.file.display()))
+    }
 }

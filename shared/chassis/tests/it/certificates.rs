@@ -2,9 +2,7 @@
 
 use std::path::PathBuf;
 
-use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
-};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
 use tempfile::TempDir;
 
 /// An authority.
@@ -26,7 +24,8 @@ impl Authority {
 
     /// A certificate for this machine, and its key, as PEM. `years`: when it begins and ends.
     pub(crate) fn sign(&self, name: &str, years: (i32, i32)) -> (String, String) {
-        let mut params = CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
+        let mut params =
+            CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
         params.distinguished_name.push(DnType::CommonName, name);
         params.not_before = date_time_ymd(years.0, 1, 1);
         params.not_after = date_time_ymd(years.1, 1, 1);
@@ -77,6 +76,10 @@ impl Files {
 
     pub(crate) fn config(&self, certificate: bool) -> chassis::config::Tls {
         let named = |file| if certificate { self.path(file) } else { PathBuf::new() };
-        chassis::config::Tls { certificate: named("tls.crt"), key: named("tls.key"), authority: self.path("ca.crt") }
+        chassis::config::Tls {
+            certificate: named("tls.crt"),
+            key: named("tls.key"),
+            authority: self.path("ca.crt"),
+        }
     }
 }

@@ -19,7 +19,8 @@ pub(crate) async fn mirror(keys: &Keys, more: &[String]) -> Stage {
 }
 
 fn at(stages: &[&Stage]) -> String {
-    let addresses: Vec<String> = stages.iter().map(|stage| format!("http://{}", stage.running.grpc)).collect();
+    let addresses: Vec<String> =
+        stages.iter().map(|stage| format!("http://{}", stage.running.grpc)).collect();
     format!("common.services.mirror={}", addresses.join(","))
 }
 

@@ -7,6 +7,8 @@ mod certificates;
 #[cfg(test)]
 mod elsewhere;
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod mirror;
 #[cfg(test)]
 mod repeated;

@@ -7,11 +7,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use chassis::{Caller, rpc};
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, join_all};
 use kernel::Workspace;
 use testkit::{Keys, Stage};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
 use tonic::server::NamedService;
 use tonic::{Code, Status};
@@ -53,6 +54,8 @@ impl Service<http::Request<Body>> for Counter {
 struct Two {
     here: Stage,
     asked: [Arc<AtomicUsize>; 2],
+    /// Ends the first one as a process that drains does.
+    stop: CancellationToken,
     _servers: JoinSet<()>,
 }
 
@@ -61,17 +64,22 @@ impl Two {
         let asked: [Arc<AtomicUsize>; 2] = Default::default();
         let mut servers = JoinSet::new();
         let mut addresses = Vec::new();
-        for asked in &asked {
+        let stop = CancellationToken::new();
+        for (asked, stopped) in asked.iter().zip([stop.clone(), CancellationToken::new()]) {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             addresses.push(format!("http://{}", listener.local_addr().unwrap()));
             let service = Counter { code, asked: asked.clone() };
             let incoming = tokio_stream::wrappers::TcpListenerStream::new(listener);
             servers.spawn(async move {
-                tonic::transport::Server::builder().add_service(service).serve_with_incoming(incoming).await.unwrap();
+                tonic::transport::Server::builder()
+                    .add_service(service)
+                    .serve_with_incoming_shutdown(incoming, stopped.cancelled_owned())
+                    .await
+                    .unwrap();
             });
         }
         let setting = format!("common.services.identity={}", addresses.join(","));
-        Self { here: mirror(&Keys::new().unwrap(), &[setting]).await, asked, _servers: servers }
+        Self { here: mirror(&Keys::new().unwrap(), &[setting]).await, asked, stop, _servers: servers }
     }
 
     async fn call(&self, path: &'static str) -> Status {
@@ -110,6 +118,29 @@ async fn other_answers_are_final() {
     assert_eq!(two.asked().iter().sum::<usize>(), 1);
 }
 
+/// A replica that drains finishes what it has begun and begins nothing more: what it turned away is done by the other one.
+#[tokio::test]
+async fn every_change_is_done_once_while_a_replica_goes() {
+    let two = Two::answering(Code::NotFound).await;
+    let load = async {
+        for _ in 0..100 {
+            for status in join_all((0..20).map(|_| two.call(WRITES))).await {
+                assert_eq!(status.code(), Code::NotFound, "{status}");
+            }
+        }
+    };
+    let going = async {
+        while two.asked()[0] < 300 {
+            tokio::task::yield_now().await;
+        }
+        two.stop.cancel();
+    };
+    tokio::join!(load, going);
+    let asked = two.asked();
+    assert_eq!(asked.iter().sum::<usize>(), 2_000);
+    assert!(asked[1] > 1_000, "{asked:?}");
+}
+
 /// Else every call to an overloaded service would become two.
 #[tokio::test]
 async fn repeating_has_a_budget() {
@@ -144,7 +175,7 @@ async fn a_connection_that_ends_leaves_changes_alone() {
         }
     });
     let here = mirror(&Keys::new().unwrap(), &[format!("common.services.identity=http://{address}")]).await;
-    let two = Two { here, asked: Default::default(), _servers: server };
+    let two = Two { here, asked: Default::default(), stop: CancellationToken::new(), _servers: server };
     assert_eq!(two.call(WRITES).await.code(), Code::Unavailable);
     let for_writing = taken.load(Ordering::SeqCst);
     assert_eq!(two.call(READS).await.code(), Code::Unavailable);

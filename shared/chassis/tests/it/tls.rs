@@ -20,7 +20,7 @@ fn at(stage: &Stage) -> String {
 
 /// A tool's call to a process that serves TLS.
 async fn outside(stage: &Stage, tls: &chassis::config::Tls) -> Result<String, Error> {
-    let way = rpc::outside("--server", &at(stage), tls, Clock::system()).await?;
+    let way = rpc::outside(&at(stage), tls, Clock::system()).await?;
     let mut request = tonic::Request::new(asking("who"));
     request.metadata_mut().insert("authorization", MetadataValue::from_static("Bearer dev"));
     let answer = rpc::call(AnalyticsServiceClient::new(way).query_trend(request)).await?;
@@ -33,7 +33,8 @@ async fn services_call_each_other_by_mutual_tls() {
     let (first, second) = (Files::new(&authority, "mirror", VALID), Files::new(&authority, "journey", VALID));
     let there = mirror(&keys, &first.settings()).await;
     let here =
-        mirror(&keys, &[second.settings(), vec![format!("common.services.mirror={}", at(&there))]].concat()).await;
+        mirror(&keys, &[second.settings(), vec![format!("common.services.mirror={}", at(&there))]].concat())
+            .await;
     assert_eq!(ask(&here, &system(), "who").await.unwrap(), "demo service:test - *");
     assert_eq!(outside(&there, &second.config(true)).await.unwrap(), "demo dev - *");
 }
@@ -52,12 +53,12 @@ async fn whoever_shows_no_certificate_of_the_authority_is_turned_away() {
     // One that has ended: this side refuses it by name, so the other side is asked by one who lies about the time.
     let ended = Files::new(&authority, "old", (2020, 2022));
     let past = Clock::warped(kernel::Time::parse("2021-06-01").unwrap()).0;
-    let way = rpc::outside("--server", &at(&there), &ended.config(true), past).await.unwrap();
+    let way = rpc::outside(&at(&there), &ended.config(true), past).await.unwrap();
     let answer = rpc::call(AnalyticsServiceClient::new(way).query_trend(asking("who"))).await;
     assert_eq!(answer.unwrap_err().kind, Kind::Unavailable);
     // By plain HTTP/2.
     let plain = format!("http://localhost:{}", there.running.grpc.port());
-    let way = rpc::outside("--server", &plain, &Default::default(), Clock::system()).await.unwrap();
+    let way = rpc::outside(&plain, &Default::default(), Clock::system()).await.unwrap();
     let answer = rpc::call(AnalyticsServiceClient::new(way).query_trend(asking("who"))).await;
     assert_eq!(answer.unwrap_err().kind, Kind::Unavailable);
     // The server is judged as well: this one is of an authority that the caller does not know.
