@@ -7,19 +7,24 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use testkit::{Client, TokenInterceptor};
+use testkit::{Client, Stack, TokenInterceptor};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Endpoint;
 
+use crate::cluster::{Beside, Cluster};
+
 /// Longest wait for anything.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// `guanxi dev`, killed when dropped.
+/// The platform, killed when dropped: `guanxi dev`, or where [`Stack::chosen`] says so every service as a process of its
+/// own on PostgreSQL and JetStream (see [`crate::cluster`]).
 #[derive(Debug)]
 pub struct Platform {
-    child: Child,
+    children: Vec<Child>,
+    /// What its processes need beside them.
+    _beside: Option<Beside>,
     /// Address of gRPC.
     pub grpc: String,
     /// Address of the tracking API.
@@ -48,6 +53,26 @@ impl Platform {
     /// # Errors
     /// When it does not come up.
     pub async fn start(data: &Path) -> Result<Self> {
+        match Stack::chosen() {
+            Stack::Embedded => Self::one_process(data).await,
+            Stack::Engines(name) => Self::many_processes(data, name).await,
+        }
+    }
+
+    async fn many_processes(data: &Path, name: String) -> Result<Self> {
+        let Cluster { children, grpc, http, beside } = Cluster::start(data, name).await?;
+        let (simulator, mailbox) = (beside.simulator.to_string(), beside.mailbox.to_string());
+        Ok(Self {
+            children,
+            _beside: Some(beside),
+            grpc: grpc.to_string(),
+            http: http.to_string(),
+            simulator,
+            mailbox,
+        })
+    }
+
+    async fn one_process(data: &Path) -> Result<Self> {
         let setting = format!("common.data={}", data.display());
         let mut child = Command::new(binary()?)
             .args(["dev", "--simulator", "127.0.0.1:0", "--mailbox", "127.0.0.1:0", "--set", &setting])
@@ -77,7 +102,7 @@ impl Platform {
         };
         tokio::time::timeout(DEADLINE, read).await.context("it does not come up")??;
         let [grpc, http, simulator, mailbox] = found;
-        Ok(Self { child, grpc, http, simulator, mailbox })
+        Ok(Self { children: vec![child], _beside: None, grpc, http, simulator, mailbox })
     }
 
     /// A connection with the development token.
@@ -94,8 +119,10 @@ impl Platform {
     /// # Errors
     /// When it is gone already.
     pub async fn kill(mut self) -> Result<()> {
-        self.child.start_kill()?;
-        self.child.wait().await?;
+        self.children.iter_mut().try_for_each(Child::start_kill)?;
+        for child in &mut self.children {
+            child.wait().await?;
+        }
         Ok(())
     }
 
@@ -104,12 +131,13 @@ impl Platform {
     /// # Errors
     /// When it does not stop, or not with success.
     pub async fn stop(mut self) -> Result<()> {
-        let pid = self.child.id().context("it is gone already")?;
-        let asked = Command::new("kill").args(["-TERM", &pid.to_string()]).status().await?;
-        ensure!(asked.success(), "it could not be asked to stop");
-        let status =
-            tokio::time::timeout(DEADLINE, self.child.wait()).await.context("it does not stop")??;
-        ensure!(status.success(), "it stopped with {status}");
+        for child in &self.children {
+            terminate(child).await?;
+        }
+        for child in &mut self.children {
+            let status = tokio::time::timeout(DEADLINE, child.wait()).await.context("it does not stop")??;
+            ensure!(status.success(), "it stopped with {status}");
+        }
         Ok(())
     }
 
@@ -128,6 +156,17 @@ impl Platform {
         ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         Ok(String::from_utf8(output.stdout)?)
     }
+}
+
+/// Sends SIGTERM.
+///
+/// # Errors
+/// When the process is gone already.
+pub async fn terminate(child: &Child) -> Result<()> {
+    let pid = child.id().context("it is gone already")?;
+    let asked = Command::new("kill").args(["-TERM", &pid.to_string()]).status().await?;
+    ensure!(asked.success(), "it could not be asked to stop");
+    Ok(())
 }
 
 /// The project's root.

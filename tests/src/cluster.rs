@@ -1,0 +1,191 @@
+//! Every service as a process of its own, as operators run them, on PostgreSQL and JetStream; beside them, in this
+//! process, the platform simulator and a gateway.
+
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use kernel::Clock;
+use simulator::Simulator;
+use testkit::{Keys, Stack};
+use tokio::net::TcpListener;
+use tokio::process::{Child, Command};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::front::Front;
+use crate::platform::binary;
+
+/// All services.
+pub const SERVICES: [&str; 7] =
+    ["ingest", "identity", "profile", "segmentation", "journey", "messaging", "analytics"];
+
+/// Longest wait for a process to be ready.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// The processes.
+#[derive(Debug)]
+pub struct Cluster {
+    /// In the order of [`SERVICES`].
+    pub children: Vec<Child>,
+    /// The gateway's address.
+    pub grpc: SocketAddr,
+    /// The tracking API's address.
+    pub http: SocketAddr,
+    /// What the processes need beside them.
+    pub beside: Beside,
+}
+
+/// What runs in this process.
+#[derive(Debug)]
+pub struct Beside {
+    /// Where the simulator listens.
+    pub simulator: SocketAddr,
+    /// Where its mailbox does.
+    pub mailbox: SocketAddr,
+    _front: Front,
+    _keys: Keys,
+    _world: AbortOnDropHandle<()>,
+    _stop: DropGuard,
+}
+
+/// How to start a service of a cluster, once more or besides.
+#[derive(Clone, Debug)]
+pub struct Recipe {
+    /// Settings of all processes.
+    settings: Vec<String>,
+    /// gRPC of every service.
+    pub grpc: BTreeMap<&'static str, SocketAddr>,
+}
+
+impl Recipe {
+    /// Where a cluster on `data` finds its engines, keys and services; its databases are brought up to date.
+    ///
+    /// # Errors
+    /// When an engine cannot be started.
+    pub async fn prepare(data: &Path, name: String, keys: &Keys) -> Result<Self> {
+        // Of an earlier run on this data.
+        let kept = data.join("engines");
+        let name = match std::fs::read_to_string(&kept) {
+            Ok(name) => name,
+            Err(_) => {
+                std::fs::write(&kept, &name)?;
+                name
+            }
+        };
+        let mut settings = Stack::Engines(name).settings(&SERVICES).await.map_err(said)?;
+        settings.extend(keys.settings());
+        settings.push("common.dev=true".to_owned());
+        let mut migrate = vec!["migrate", "all"];
+        migrate.extend(settings.iter().flat_map(|setting| ["--set", setting]));
+        let migrated = Command::new(binary()?).args(migrate).stdout(Stdio::null()).status().await?;
+        ensure!(migrated.success(), "the databases could not be migrated");
+        let mut grpc = BTreeMap::new();
+        for service in SERVICES {
+            grpc.insert(service, free()?);
+        }
+        let address =
+            |(name, address): (&&str, &SocketAddr)| format!("common.services.{name}=http://{address}");
+        settings.extend(grpc.iter().map(address));
+        Ok(Self { settings, grpc })
+    }
+
+    /// Starts a process of `service` with its HTTP at `http`.
+    ///
+    /// # Errors
+    /// When the binary is missing.
+    pub fn start(&self, service: &str, data: &Path, grpc: SocketAddr, http: SocketAddr) -> Result<Child> {
+        let own = [
+            format!("common.data={}", data.join(service).display()),
+            format!("common.grpc={grpc}"),
+            format!("common.http={http}"),
+        ];
+        let mut command = Command::new(binary()?);
+        command.args(["serve", service]);
+        for setting in self.settings.iter().chain(&own) {
+            // What a service reaches within itself needs no address.
+            if !setting.starts_with(&format!("common.services.{service}=")) {
+                command.args(["--set", setting]);
+            }
+        }
+        Ok(command.kill_on_drop(true).spawn()?)
+    }
+}
+
+impl Cluster {
+    /// Starts all services on `data`, which may hold data of an earlier run; else on engines' data of this name.
+    ///
+    /// # Errors
+    /// When one does not become ready.
+    pub async fn start(data: &Path, name: String) -> Result<Self> {
+        let keys = Keys::new().map_err(said)?;
+        let recipe = Recipe::prepare(data, name, &keys).await?;
+        let (mut children, mut http) = (Vec::new(), Vec::new());
+        for service in SERVICES {
+            let address = free()?;
+            http.push(address);
+            let grpc = *recipe.grpc.get(service).context("no such service")?;
+            children.push(recipe.start(service, data, grpc, address)?);
+        }
+        for ((service, address), child) in SERVICES.iter().zip(&http).zip(&mut children) {
+            ready(service, *address, child).await?;
+        }
+        let front = Front::start(&recipe.grpc).await?;
+        let beside = Beside::start(front, keys).await?;
+        let grpc = beside._front.address;
+        Ok(Self { children, grpc, http: *http.first().context("ingest")?, beside })
+    }
+}
+
+impl Beside {
+    async fn start(front: Front, keys: Keys) -> Result<Self> {
+        let options = simulator::Options::new(Clock::system(), 1).map_err(said)?;
+        let simulated = Simulator::new(options).map_err(said)?;
+        let (web, mail) = (TcpListener::bind("127.0.0.1:0").await?, TcpListener::bind("127.0.0.1:0").await?);
+        let (simulator, mailbox) = (web.local_addr()?, mail.local_addr()?);
+        let stop = CancellationToken::new();
+        let web = simulated.clone().serve(web, stop.clone().cancelled_owned());
+        let mail = simulated.serve_mail(mail, stop.clone().cancelled_owned());
+        let world = async move {
+            let _ended = tokio::join!(web, mail);
+        };
+        #[expect(clippy::disallowed_methods, reason = "ends with the handle")]
+        let world = AbortOnDropHandle::new(tokio::spawn(world));
+        Ok(Self { simulator, mailbox, _front: front, _keys: keys, _world: world, _stop: stop.drop_guard() })
+    }
+}
+
+/// Returns when the process says that it is ready.
+///
+/// # Errors
+/// When it ends or takes too long.
+pub async fn ready(service: &str, http: SocketAddr, child: &mut Child) -> Result<()> {
+    let mut ticks = tokio::time::interval(Duration::from_millis(25));
+    let begin = tokio::time::Instant::now();
+    let url = format!("http://{http}/readyz");
+    loop {
+        ticks.tick().await;
+        if reqwest::get(&url).await.is_ok_and(|answer| answer.status().is_success()) {
+            return Ok(());
+        }
+        if let Some(status) = child.try_wait()? {
+            bail!("{service} ended with {status} before it was ready");
+        }
+        ensure!(begin.elapsed() < DEADLINE, "{service} is not ready after {DEADLINE:?}");
+    }
+}
+
+/// A port that is free now.
+///
+/// # Errors
+/// When there is none.
+pub fn free() -> Result<SocketAddr> {
+    Ok(StdListener::bind("127.0.0.1:0")?.local_addr()?)
+}
+
+fn said(error: kernel::Error) -> anyhow::Error {
+    anyhow::anyhow!(error.to_string())
+}
