@@ -41,7 +41,7 @@ async fn settings_are_shown_without_secrets() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_data_directory_serves_one_process() -> Result<()> {
     let data = tempdir()?;
-    let platform = Platform::start(data.path()).await?;
+    let platform = Platform::one_process(data.path()).await?;
     let setting = format!("common.data={}", data.path().display());
     let free = ["--simulator", "127.0.0.1:0", "--mailbox", "127.0.0.1:0"];
     let output = guanxi(&[&["dev", "--set", &setting], &free[..]].concat(), &[]).await?;

@@ -72,7 +72,11 @@ impl Platform {
         })
     }
 
-    async fn one_process(data: &Path) -> Result<Self> {
+    /// The same in one process, whatever is chosen.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn one_process(data: &Path) -> Result<Self> {
         let setting = format!("common.data={}", data.display());
         let mut child = Command::new(binary()?)
             .args(["dev", "--simulator", "127.0.0.1:0", "--mailbox", "127.0.0.1:0", "--set", &setting])
