@@ -5,6 +5,7 @@ mod cdnow;
 mod definitions;
 mod demo;
 mod doors;
+mod isolation;
 mod kill;
 mod law;
 mod manifests;

@@ -10,6 +10,7 @@ use chassis::{Caller, rpc};
 use futures::future::{BoxFuture, join_all};
 use kernel::Workspace;
 use testkit::{Keys, Stage};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -56,6 +57,7 @@ struct Two {
     asked: [Arc<AtomicUsize>; 2],
     /// Ends the first one as a process that drains does.
     stop: CancellationToken,
+    addresses: Vec<String>,
     _servers: JoinSet<()>,
 }
 
@@ -79,7 +81,13 @@ impl Two {
             });
         }
         let setting = format!("common.services.identity={}", addresses.join(","));
-        Self { here: mirror(&Keys::new().unwrap(), &[setting]).await, asked, stop, _servers: servers }
+        Self {
+            here: mirror(&Keys::new().unwrap(), &[setting]).await,
+            asked,
+            stop,
+            addresses,
+            _servers: servers,
+        }
     }
 
     async fn call(&self, path: &'static str) -> Status {
@@ -175,10 +183,48 @@ async fn a_connection_that_ends_leaves_changes_alone() {
         }
     });
     let here = mirror(&Keys::new().unwrap(), &[format!("common.services.identity=http://{address}")]).await;
-    let two = Two { here, asked: Default::default(), stop: CancellationToken::new(), _servers: server };
+    let two = Two {
+        here,
+        asked: Default::default(),
+        stop: CancellationToken::new(),
+        addresses: Vec::new(),
+        _servers: server,
+    };
     assert_eq!(two.call(WRITES).await.code(), Code::Unavailable);
     let for_writing = taken.load(Ordering::SeqCst);
     assert_eq!(two.call(READS).await.code(), Code::Unavailable);
     let for_reading = taken.load(Ordering::SeqCst) - for_writing;
     assert!(for_writing < for_reading, "{for_writing} connections for writing, {for_reading} for reading");
+}
+
+/// What a server says that has not begun a call, as bytes of HTTP/2: the connection ends and no stream was processed; the
+/// stream is refused. And what one says that may have: the stream failed.
+#[tokio::test]
+async fn what_was_not_begun_is_done_elsewhere_also_when_it_changes_something() {
+    const GOAWAY: &[u8] = &[0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    const REFUSED_STREAM: &[u8] = &[0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, 7];
+    const INTERNAL_ERROR: &[u8] = &[0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, 2];
+    for (says, begun) in [(GOAWAY, false), (REFUSED_STREAM, false), (INTERNAL_ERROR, true)] {
+        let mut two = Two::answering(Code::NotFound).await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let strange = listener.local_addr().unwrap();
+        two._servers.spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            // An empty SETTINGS, then what is to be said once the request is there.
+            stream.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).await.unwrap();
+            let (mut seen, mut all) = ([0; 4_096], Vec::new());
+            while !all.windows(8).any(|bytes| bytes == b"identity") && all.len() < 300 {
+                let read = stream.read(&mut seen).await.unwrap();
+                all.extend_from_slice(&seen[..read]);
+            }
+            stream.write_all(says).await.unwrap();
+            std::future::pending::<()>().await;
+        });
+        let good = two.addresses[1].clone();
+        let setting = format!("common.services.identity=http://{strange},{good}");
+        two.here = mirror(&Keys::new().unwrap(), &[setting]).await;
+        let status = two.call(WRITES).await;
+        let expected = if begun { (Code::Unavailable, 0) } else { (Code::NotFound, 1) };
+        assert_eq!((status.code(), two.asked()[1]), expected, "{says:?}: {status}");
+    }
 }

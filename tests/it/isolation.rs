@@ -1,0 +1,123 @@
+//! What belongs to one workspace is nothing to another: every method there is, asked for every id and key of a stranger.
+//!
+//! Requests are made from the descriptors (`isolation/ask.rs`), so that a new method is asked as well.
+
+mod ask;
+mod plant;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Result, ensure};
+use chassis::rpc::Scopes;
+use chassis::{Assembly, Layers};
+use futures::future::try_join_all;
+use testkit::{Keys, Stage};
+use tonic::Code;
+
+use self::ask::{Answer, Asker};
+
+/// Stands in everything that the first workspace has and the second one is never told.
+const CANARY: &str = "canary";
+
+/// Asks for all of the words at once.
+async fn ask_all(
+    asker: &Asker,
+    path: &str,
+    words: impl Iterator<Item = &str>,
+) -> Result<Vec<(String, Answer)>> {
+    try_join_all(words.map(async |word| Ok((word.to_owned(), asker.ask(path, word).await?)))).await
+}
+
+/// What the methods that only read say of each of these words, and of nothing at all.
+async fn read_all(asker: &Asker, words: &BTreeSet<String>) -> Result<BTreeMap<(String, String), Answer>> {
+    let methods = Scopes::load()?;
+    let mut answers = BTreeMap::new();
+    for path in methods.paths().filter(|path| methods.of(path).is_some_and(|scope| scope.ends_with(".read")))
+    {
+        let words = words.iter().map(String::as_str).chain([""]);
+        for (word, answer) in ask_all(asker, path, words).await? {
+            answers.insert((path.to_owned(), word), answer);
+        }
+    }
+    Ok(answers)
+}
+
+/// Ids, and keys as `isolation/plant.rs` gives them: what one could guess or overhear, and ask for.
+fn names(answers: &BTreeMap<(String, String), Answer>) -> BTreeSet<String> {
+    let texts = answers.values().flat_map(|answer| answer.texts.iter());
+    texts.filter(|text| uuid::Uuid::parse_str(text).is_ok() || text.ends_with("_a")).cloned().collect()
+}
+
+/// Those which only the system gives: nobody has them by chance.
+fn ids(names: &BTreeSet<String>) -> BTreeSet<&str> {
+    names.iter().map(String::as_str).filter(|name| uuid::Uuid::parse_str(name).is_ok()).collect()
+}
+
+async fn stage(keys: &Keys) -> Result<Stage> {
+    let mut assembly = Assembly::new(Layers::default())
+        .with::<ingest::Ingest>()
+        .with::<identity::Identity>()
+        .with::<profile::Profile>()
+        .with::<segmentation::Segmentation>()
+        .with::<journey::Journey>()
+        .with::<messaging::Messaging>()
+        .with::<analytics::Analytics>();
+    assembly.layers.set = keys.settings();
+    Ok(Stage::open(assembly).await?)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_method_gives_or_changes_what_another_workspace_has() -> Result<()> {
+    let keys = Keys::new()?;
+    let stage = stage(&keys).await?;
+    let asker = |workspace: &str| -> Result<Asker> {
+        Asker::new(&stage, &keys.token(&stage.clock, workspace, "li.wei", "*")?)
+    };
+    let (ours, theirs) = (asker("shop-1")?, asker("shop-2")?);
+    plant::everything(&stage, &ours).await?;
+    // Names lead to names: twice is far enough.
+    let mut known = names(&read_all(&ours, &BTreeSet::new()).await?);
+    known.extend(names(&read_all(&ours, &known).await?));
+    let before = read_all(&ours, &known).await?;
+    let telling = before.iter().filter(|(_, answer)| answer.says(CANARY));
+    let telling: BTreeSet<&str> = telling.map(|((path, _), _)| path.as_str()).collect();
+    assert!(telling.len() >= 15, "only these methods tell their own workspace anything: {telling:?}");
+    assert!(ids(&known).len() >= 6, "only these ids are found: {known:?}");
+
+    // First what only reads: nothing that was asked for is anything of the stranger's own yet.
+    for ((path, word), answer) in read_all(&theirs, &known).await? {
+        let told =
+            ids(&known).into_iter().find(|id| *id != word && answer.texts.iter().any(|text| text == id));
+        assert!(told.is_none(), "{told:?} leaked: {path} asked for `{word}`: {answer:?}");
+        assert!(!answer.says(CANARY), "a leak: {path} asked for `{word}`: {answer:?}");
+    }
+    let methods = Scopes::load()?;
+    let changing: Vec<&str> = methods
+        .paths()
+        .filter(|path| methods.of(path).is_some_and(|scope| !scope.ends_with(".read")))
+        .collect();
+    for path in &changing {
+        for (word, answer) in ask_all(&theirs, path, known.iter().map(String::as_str)).await? {
+            let place = format!("{path} asked for `{word}`: {answer:?}");
+            assert!(!answer.says(CANARY), "a leak: {place}");
+            let fault = [Code::Internal, Code::Unknown, Code::Unauthenticated, Code::PermissionDenied];
+            assert!(!fault.contains(&answer.code), "{place}");
+        }
+    }
+    stage.settled().await;
+    let after = read_all(&ours, &known).await?;
+    for (asked, answer) in &before {
+        assert_eq!(Some(answer), after.get(asked), "{asked:?} was changed by another workspace");
+    }
+    // What the stranger has made of it all is its own.
+    let leak = read_all(&theirs, &known).await?.into_iter().find(|(_, answer)| answer.says(CANARY));
+    assert!(leak.is_none(), "a leak: {leak:?}");
+    // The same requests do change their own workspace.
+    for path in &changing {
+        ask_all(&ours, path, known.iter().map(String::as_str)).await?;
+    }
+    stage.settled().await;
+    ensure!(read_all(&ours, &known).await? != before, "the requests change nothing at all");
+    stage.running.shutdown().await;
+    Ok(())
+}
