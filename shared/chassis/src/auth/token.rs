@@ -86,7 +86,10 @@ impl Tokens {
 
     async fn verify(&self, token: &str) -> Result<(Arc<Keys>, Verified)> {
         let header = decode_header(token)
-            .map_err(|_| refused("the token is no JSON Web Token that is signed with EdDSA or RS256"))?;
+            .map_err(|_| refused(
+                "the token is no JSON Web Token that is signed with EdDSA or RS256; give one by --token or GUANXI_TOKEN, or \
+                 as `authorization: Bearer <token>`",
+            ))?;
         if header.crit.is_some() {
             return Err(refused("the token demands extensions (`crit`) that are not known here"));
         }
