@@ -165,7 +165,8 @@ impl Database {
             row.ok_or_else(|| Error::internal("the table writer is empty: run the migrations again"))?;
         let last: String = row.try_get("", "replica").db()?;
         let others_wrote = *last != *self.replica;
-        if let Some(held) = Held::current() {
+        // A call within the process carries the lease of the service that called into another one's work.
+        if let Some(held) = Held::current().filter(|held| held.is_of(self)) {
             held.pin(&txn).await?;
         }
         if others_wrote {

@@ -74,6 +74,11 @@ impl Held {
         HELD.try_with(Clone::clone).ok()
     }
 
+    /// Whether it is one of this database's.
+    pub(crate) fn is_of(&self, db: &Database) -> bool {
+        *self.holder == *db.replica()
+    }
+
     /// Keeps the lease from changing hands while the transaction lasts.
     ///
     /// # Errors
