@@ -79,10 +79,10 @@ impl Asker {
         request.metadata_mut().insert("authorization", self.authorization.parse()?);
         let mut client = tonic::client::Grpc::new(self.channel.clone());
         client.ready().await?;
+        let place = path.parse()?;
         let mut messages = Vec::new();
         let outcome = async {
-            let path = path.parse().unwrap();
-            let mut stream = client.server_streaming(request, path, Raw).await?.into_inner();
+            let mut stream = client.server_streaming(request, place, Raw).await?.into_inner();
             while let Some(bytes) = stream.message().await?
                 && messages.len() < ANSWERS
             {
