@@ -1,7 +1,7 @@
 # Verbs of the project; each does its own set-up on a fresh machine (a Rust toolchain and a C compiler are enough).
 # `make` with no target lists them.
 .DEFAULT_GOAL := help
-.PHONY: help build run test lint fmt bench ci clean-data
+.PHONY: help build run test test-engines lint fmt bench ci clean-data
 
 # One target folder for everything.
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
@@ -16,9 +16,18 @@ build: ## compile the binary
 run: ## build, play a seeded demo on fresh data, and go on serving
 	$(CARGO) run --locked -- demo
 
-test: ## every test, the real binary and real SDKs included
+test: ## every test, the real binary and real SDKs included, on both stacks
+	tests/engines.sh
 	$(CARGO) build --locked
 	$(CARGO) test --locked --workspace
+	$(MAKE) test-engines
+
+test-engines: ## services and scenarios on PostgreSQL and JetStream, each service as a process of its own
+	tests/engines.sh
+	$(CARGO) build --locked
+	@# What does not depend on the stack was tested before.
+	STACK=engines $(CARGO) test --locked --workspace --test it --test calls --test raw_to_events --test service -- \
+		--skip manifests:: --skip law:: --skip demo:: --skip replicas::
 
 lint: ## formatting, clippy, documentation
 	$(CARGO) fmt --all --check

@@ -67,13 +67,13 @@ impl Postgres {
         let given = std::env::var("DATABASE_URL").ok();
         let server = match given {
             Some(admin) => Self { address: address_of(&admin)?, admin, _own: None },
-            None => Self::start_own().await?,
+            None => Self::start_own()?,
         };
         server.prepare().await?;
         Ok(server)
     }
 
-    async fn start_own() -> Result<Self> {
+    fn start_own() -> Result<Self> {
         let programs = programs()?;
         let folder = tempfile::tempdir().map_err(|cause| failed("no temporary folder", cause))?;
         let user = Unprivileged::find()?;

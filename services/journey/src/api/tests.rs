@@ -58,7 +58,7 @@ fn draft(key: &str) -> proto::Journey {
 
 #[tokio::test]
 async fn publishing_that_is_cut_off_is_known_if_it_was_committed() {
-    Tenant::Workspace(Workspace::new("demo")).scope(publish_and_cut_off()).await;
+    Tenant::Workspace(Workspace::new("demo")).scope(Box::pin(publish_and_cut_off())).await;
 }
 
 async fn publish_and_cut_off() {
@@ -75,7 +75,7 @@ async fn publish_and_cut_off() {
         let before = shared.registry.index(db.read(), &workspace).await.unwrap();
         assert!(before.journey(&key).is_none());
         let request = proto::PublishJourneyRequest { key: key.clone() };
-        let ended = polled(api.do_publish(caller(), request), polls).await;
+        let ended = polled(Box::pin(api.do_publish(caller(), request)), polls).await;
         // One unit of work at a time: the one that was cut off has ended when another has begun.
         db.begin().await.unwrap().roll_back().await.unwrap();
         let there = journeys::find(db.read(), &workspace, &key).await.unwrap().version > 0;

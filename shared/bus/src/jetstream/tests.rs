@@ -2,6 +2,7 @@
 
 #[path = "../../../testkit/src/nats.rs"]
 #[expect(
+    dead_code,
     unreachable_pub,
     reason = "testkit's file: it cannot be depended on here, for it depends on this crate"
 )]
