@@ -1,4 +1,5 @@
-# Verbs of the project; each does its own set-up on a fresh machine (a Rust toolchain and a C compiler are enough).
+# Verbs of the project; each does its own set-up on a fresh machine (a Rust toolchain and a C compiler are enough; the
+# tests install PostgreSQL and NATS).
 # `make` with no target lists them.
 .DEFAULT_GOAL := help
 .PHONY: help build run test test-engines lint fmt bench ci clean-data
