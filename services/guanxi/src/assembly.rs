@@ -9,6 +9,11 @@ use crate::cli::Run;
 pub(crate) const ALL: [&str; 7] =
     ["ingest", "identity", "profile", "segmentation", "journey", "messaging", "analytics"];
 
+/// Whether these names are every service.
+pub(crate) fn is_all(names: &[String]) -> bool {
+    names.iter().any(|name| name == "all") || ALL.iter().all(|service| names.iter().any(|name| name == service))
+}
+
 /// The services of that name (`all`: every one) with the settings of `run`.
 ///
 /// # Errors

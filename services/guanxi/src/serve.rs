@@ -20,6 +20,11 @@ pub(crate) async fn run(options: Serve) -> Result<()> {
     let _telemetry = chassis::telemetry::install(&common.log, &common.telemetry.collector)?;
     let running = assembly.launch(Clock::system()).await?;
     tracing::info!(grpc = %running.grpc, http = %running.http, services = %options.services.join(","), "serving");
+    if common.bus.url.is_empty() && !assembly::is_all(&options.services) {
+        tracing::warn!(
+            "the event log is files of this process: services in other processes hear nothing; set common.bus.url, or serve all"
+        );
+    }
     until_stopped().await?;
     tracing::info!("draining");
     running.shutdown().await;
