@@ -78,7 +78,7 @@ impl Recipe {
         };
         let mut settings = Stack::Engines(name).settings(&SERVICES).await.map_err(said)?;
         settings.extend(keys.settings());
-        settings.push("common.dev=true".to_owned());
+        settings.extend(["common.dev=true", "common.bus.partitions=2"].map(str::to_owned));
         let mut migrate = vec!["migrate", "all"];
         migrate.extend(settings.iter().flat_map(|setting| ["--set", setting]));
         let migrated = Command::new(binary()?).args(migrate).stdout(Stdio::null()).status().await?;

@@ -179,6 +179,10 @@ impl Reader {
                 }
             }
         }
+        if entries.is_empty() {
+            // What was not read is not kept any more.
+            position.next = position.next.max(self.cx.log.start(Stream::Events, partition));
+        }
         if !entries.is_empty() && self.flush_at() == Time::MAX {
             self.set_flush_at(self.cx.clock.now().plus(self.flush_age));
         }

@@ -40,7 +40,6 @@ impl Stack {
         Ok(vec![
             format!("common.bus.url={}", NatsServer::shared()?.url()),
             format!("common.bus.prefix={name}"),
-            "common.bus.partitions=2".to_owned(),
             format!("common.database.url={}", urls.url),
             format!("common.database.owner_url={}", urls.owner_url),
         ])

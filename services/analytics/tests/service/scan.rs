@@ -1,6 +1,7 @@
 //! `ScanEvents`.
 
 use futures::TryStreamExt as _;
+use testkit::Stack;
 use wire::analytics::{LogPosition, ScanEventsRequest, ScanEventsResponse};
 
 use super::*;
@@ -51,7 +52,8 @@ async fn events_come_by_record_and_time_with_todays_customer() {
 
 #[tokio::test]
 async fn a_scan_waits_for_its_place_in_the_log_and_stops_there() {
-    let stage = Stage::open(assembly(&[])).await.unwrap();
+    // Its positions count events one by one.
+    let stage = Stage::open_on(Stack::Embedded, assembly(&[])).await.unwrap();
     let up_to = vec![LogPosition { partition: 0, position: 2 }];
     let request = ScanEventsRequest { up_to, ..ScanEventsRequest::default() };
     let events = [1, 2, 3].map(|hours| event(1, "product_viewed", hours, json!({})));

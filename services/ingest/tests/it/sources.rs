@@ -50,7 +50,8 @@ async fn a_write_key_is_shown_once_and_works_until_it_is_rotated_or_the_source_i
 /// Neither the database nor anything beside it holds a write key.
 #[tokio::test]
 async fn no_write_key_is_kept() {
-    let stage = open().await;
+    // What is kept is in files here.
+    let stage = testkit::Stage::open_on(testkit::Stack::Embedded, crate::world::assembly(&[])).await.unwrap();
     let web = create(&stage, source("web", SourceKind::Tracking, json!({}))).await;
     assert_eq!(knocks(&stage, &web.write_key).await, 200);
     let mut files = 0;
