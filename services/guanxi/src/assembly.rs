@@ -11,7 +11,8 @@ pub(crate) const ALL: [&str; 7] =
 
 /// Whether these names are every service.
 pub(crate) fn is_all(names: &[String]) -> bool {
-    names.iter().any(|name| name == "all") || ALL.iter().all(|service| names.iter().any(|name| name == service))
+    names.iter().any(|name| name == "all")
+        || ALL.iter().all(|service| names.iter().any(|name| name == service))
 }
 
 /// The services of that name (`all`: every one) with the settings of `run`.

@@ -115,14 +115,22 @@ async fn a_schema_that_is_behind_or_far_ahead_is_refused() {
     assert!(message.contains("guanxi migrate notes") && message.contains("m0001_notes"), "{message}");
 
     assert_eq!(Database::migrate("notes", &config, now).await.unwrap(), 3);
-    assert_eq!(Database::migrate("notes", &config, now).await.unwrap(), 0, "the second time there is nothing to do");
+    assert_eq!(
+        Database::migrate("notes", &config, now).await.unwrap(),
+        0,
+        "the second time there is nothing to do"
+    );
     open(&config, now).await.unwrap();
     let (reason, message) = refusal(&config, next).await;
     assert!(reason == "SCHEMA_BEHIND" && message.contains("m0002_later"), "{message}");
 
     Database::migrate("notes", &config, next).await.unwrap();
     open(&config, now).await.expect("a process runs unchanged on a schema that is one ahead");
-    assert_eq!(Database::migrate("notes", &config, now).await.unwrap(), 0, "nor does an old version touch it");
+    assert_eq!(
+        Database::migrate("notes", &config, now).await.unwrap(),
+        0,
+        "nor does an old version touch it"
+    );
 
     Database::migrate("notes", &config, after_next).await.unwrap();
     assert_eq!(refusal(&config, now).await.0, "SCHEMA_AHEAD");
@@ -132,10 +140,8 @@ async fn a_schema_that_is_behind_or_far_ahead_is_refused() {
 #[tokio::test]
 async fn two_who_migrate_at_once_do_it_once() {
     let config = fresh().await;
-    let (one, other) = tokio::join!(
-        Database::migrate("notes", &config, now),
-        Database::migrate("notes", &config, now)
-    );
+    let (one, other) =
+        tokio::join!(Database::migrate("notes", &config, now), Database::migrate("notes", &config, now));
     assert_eq!(one.unwrap() + other.unwrap(), 3);
 }
 
@@ -151,7 +157,10 @@ async fn roles_that_no_wall_holds_and_missing_owners_are_refused() {
     let found = open(&ordered_by_language, now).await.unwrap_err();
     assert!(["DATABASE_COLLATION", "SCHEMA_BEHIND"].contains(&found.reason), "{found}");
     let error = Database::migrate("notes", &DatabaseConfig::new(config.url.expose()), now).await.unwrap_err();
-    assert!(error.reason == "OWNER_URL_MISSING" && error.message.contains("notes.database.owner_url"), "{error}");
+    assert!(
+        error.reason == "OWNER_URL_MISSING" && error.message.contains("notes.database.owner_url"),
+        "{error}"
+    );
 }
 
 /// Whatever a statement says, a transaction sees and writes the rows of its own workspace, and without one none.
@@ -181,7 +190,8 @@ async fn walls_stand_between_tenants() {
     assert_eq!(db.read().query_all_raw(all()).await.unwrap().len(), 0, "nobody said for whom");
     let stolen = of("a").scope(async {
         let unit = db.begin().await.unwrap();
-        let moved = unit.db().execute_raw(raw("UPDATE note SET text = 'x' WHERE workspace = 'b'")).await.unwrap();
+        let moved =
+            unit.db().execute_raw(raw("UPDATE note SET text = 'x' WHERE workspace = 'b'")).await.unwrap();
         assert_eq!(moved.rows_affected(), 0);
         unit.db().execute_raw(insert("b2")).await
     });
@@ -212,7 +222,11 @@ async fn leases_are_shared_and_taken_over() {
     let begin = std::time::Instant::now();
     drop(second_runs);
     until(|| first.count().0 == 4).await;
-    assert!(begin.elapsed() < Duration::from_secs(3), "it need not wait for the end of a lease: {:?}", begin.elapsed());
+    assert!(
+        begin.elapsed() < Duration::from_secs(3),
+        "it need not wait for the end of a lease: {:?}",
+        begin.elapsed()
+    );
     let taken: Vec<i64> = names.iter().filter_map(|name| first.held(name)).map(|held| held.fence).collect();
     assert!(taken.iter().max() > fences.iter().max(), "{taken:?} {fences:?}");
 }
@@ -255,7 +269,12 @@ async fn facts_of_several_processes_keep_their_order() {
     let log = EmbeddedLog::open(folder.path(), Options::default()).unwrap();
     let mut relays = JoinSet::new();
     let mut relay = |db: &Database| {
-        let relay = Relay { db: db.clone(), log: log.clone(), producer: "notes".into(), activity: Activity::default() };
+        let relay = Relay {
+            db: db.clone(),
+            log: log.clone(),
+            producer: "notes".into(),
+            activity: Activity::default(),
+        };
         relays.spawn(relay.run());
     };
     relay(&first);
@@ -288,7 +307,11 @@ async fn a_unit_knows_that_others_wrote() {
     let heard = async |db: &Database, commits: bool| {
         let unit = db.begin().await.unwrap();
         let heard = unit.others_wrote();
-        if commits { unit.commit().await.unwrap() } else { unit.roll_back().await.unwrap() }
+        if commits {
+            unit.commit().await.unwrap()
+        } else {
+            unit.roll_back().await.unwrap()
+        }
         heard
     };
     assert!(heard(&first, true).await, "who knows what was before");
@@ -304,7 +327,8 @@ async fn a_character_that_cannot_be_kept_is_the_senders_fault() {
     let (_config, db) = migrated().await;
     let unit = Tenant::Platform.scope(db.begin()).await.unwrap();
     let values = ["a".into(), "张\0伟".into()];
-    let insert = Statement::from_sql_and_values(DbBackend::Postgres, "INSERT INTO note VALUES ($1, $2)", values);
+    let insert =
+        Statement::from_sql_and_values(DbBackend::Postgres, "INSERT INTO note VALUES ($1, $2)", values);
     let error = store::db_error(unit.db().execute_raw(insert).await.unwrap_err());
     assert_eq!((error.kind, error.reason), (Kind::Invalid, "TEXT_UNSTORABLE"));
 }

@@ -237,7 +237,9 @@ async fn run(db: &DatabaseConnection, statement: &str) -> Result<()> {
 /// Another test process may have made it at the same moment.
 async fn run_unless_there(db: &DatabaseConnection, statement: &str) -> Result<()> {
     match db.execute_unprepared(statement).await {
-        Err(cause) if !["already exists", "duplicate key"].iter().any(|sign| cause.to_string().contains(sign)) => {
+        Err(cause)
+            if !["already exists", "duplicate key"].iter().any(|sign| cause.to_string().contains(sign)) =>
+        {
             Err(failed(statement, cause))
         }
         _ => Ok(()),

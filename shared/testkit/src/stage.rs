@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::Stack;
 use bus::Stream;
 use chassis::config::Settings;
 use chassis::{Assembly, Running, Service};
@@ -16,7 +17,6 @@ use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
-use crate::Stack;
 use wire::event::{Event, Identifier};
 
 /// How tests reach a service: `SomethingClient::new(stage.client())`.
@@ -164,7 +164,12 @@ fn is_new(highest: &mut HashMap<Arc<str>, u64>, record: &bus::Record) -> bool {
     before.is_none_or(|before| record.sequence > before)
 }
 
-async fn launch(mut assembly: Assembly, folder: &TempDir, stack: &Stack, clock: Clock) -> Result<(Running, Settings)> {
+async fn launch(
+    mut assembly: Assembly,
+    folder: &TempDir,
+    stack: &Stack,
+    clock: Clock,
+) -> Result<(Running, Settings)> {
     let engines = stack.settings(&assembly.layers.services()).await?;
     let data = format!("common.data={}", folder.path().display());
     let ours = [data.as_str(), "common.grpc=127.0.0.1:0", "common.http=127.0.0.1:0", "common.dev=true"];

@@ -114,7 +114,11 @@ async fn a_log_that_was_emptied_is_read_from_its_start() {
     let events: Vec<_> = (0..10).map(|n| event(1, "product_viewed", n, json!({}))).collect();
     play(&stage, 1, &events).await;
     // As if the log had been lost: it ends before the place that is kept.
-    change(&stage.database::<Analytics>().await.unwrap(), "update log_position set position = position + 1000000000").await;
+    change(
+        &stage.database::<Analytics>().await.unwrap(),
+        "update log_position set position = position + 1000000000",
+    )
+    .await;
     let stage = stage.reopen(assembly(&SMALL)).await.unwrap();
     play(&stage, 11, &[event(1, "product_viewed", 11, json!({}))]).await;
     assert_eq!(count(&stage).await, 11.0);

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use chassis::{Assembly, Caller, Context, Layers, Parts, Service};
 use kernel::{Result, Workspace};
-use store::Tenant;
 use sea_orm_migration::MigrationTrait;
+use store::Tenant;
 use testkit::{Stage, polled};
 use wire::journey as proto;
 
