@@ -9,5 +9,8 @@ mod kill;
 mod law;
 mod manifests;
 mod members;
+mod metrics;
+mod privacy;
 mod sdk;
+mod trace;
 mod wechat;

@@ -18,6 +18,9 @@ use crate::cluster::{Beside, Cluster};
 /// Longest wait for anything.
 const DEADLINE: Duration = Duration::from_secs(60);
 
+/// Where [`Platform::start_with`] keeps the log.
+pub const LOG: &str = "stderr.log";
+
 /// The platform, killed when dropped: `guanxi dev`, or where [`Stack::chosen`] says so every service as a process of its
 /// own on PostgreSQL and JetStream (see [`crate::cluster`]).
 #[derive(Debug)]
@@ -54,7 +57,7 @@ impl Platform {
     /// When it does not come up.
     pub async fn start(data: &Path) -> Result<Self> {
         match Stack::chosen() {
-            Stack::Embedded => Self::one_process(data).await,
+            Stack::Embedded => Self::one_process(data, &[], Stdio::inherit()).await,
             Stack::Engines(name) => Self::many_processes(data, name).await,
         }
     }
@@ -72,12 +75,23 @@ impl Platform {
         })
     }
 
-    async fn one_process(data: &Path) -> Result<Self> {
+    /// The same in one process, with further settings; what it logs is kept in the file [`LOG`] of `data`.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn start_with(data: &Path, settings: &[String]) -> Result<Self> {
+        let log = std::fs::File::create(data.join(LOG))?;
+        Self::one_process(data, settings, log.into()).await
+    }
+
+    async fn one_process(data: &Path, settings: &[String], log: Stdio) -> Result<Self> {
         let setting = format!("common.data={}", data.display());
         let mut child = Command::new(binary()?)
             .args(["dev", "--simulator", "127.0.0.1:0", "--mailbox", "127.0.0.1:0", "--set", &setting])
             .args(["--set", "common.grpc=127.0.0.1:0", "--set", "common.http=127.0.0.1:0"])
+            .args(settings.iter().flat_map(|setting| ["--set", setting]))
             .stdout(Stdio::piped())
+            .stderr(log)
             .kill_on_drop(true)
             .spawn()?;
         let stdout = child.stdout.take().context("no standard output")?;
