@@ -4,6 +4,7 @@
 //! written for them.
 
 use std::collections::BTreeSet;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use kernel::{Result, Workspace};
@@ -54,11 +55,12 @@ pub fn spans<'a>(work: &str, service: &str, trace_parents: impl Iterator<Item = 
 pub struct Spans(Vec<Span>);
 
 impl Spans {
-    /// Does the work, for which all of them last; what is called meanwhile belongs to the first.
+    /// Does the work (boxed: it is moved a few times, and stacks are small), for which all of them last; what is called
+    /// meanwhile belongs to the first.
     ///
     /// # Errors
     /// What the work says; the spans say then that it failed.
-    pub async fn around<A>(self, work: impl Future<Output = Result<A>>) -> Result<A> {
+    pub async fn around<A>(self, work: Pin<Box<impl Future<Output = Result<A>>>>) -> Result<A> {
         let Some(first) = self.0.first().cloned() else { return work.await };
         let done = work.instrument(first).await;
         if done.is_err() {
@@ -143,7 +145,7 @@ impl<H> Traced<H> {
 impl<H: Handler> Handler for Traced<H> {
     async fn apply(&self, unit: &mut Unit, batch: &[Delivery]) -> Result<()> {
         let traces = batch.iter().map(|delivery| delivery.event.trace_parent.as_str());
-        spans("apply", self.service, traces).around(self.inner.apply(unit, batch)).await
+        spans("apply", self.service, traces).around(Box::pin(self.inner.apply(unit, batch))).await
     }
 
     fn wants(&self, workspace: &Workspace, name: &str) -> bool {

@@ -71,7 +71,7 @@ pub(crate) async fn round(shared: &Shared) -> Result<Option<Time>> {
     // Events of one customer are let in in the order in which they happened.
     batch.sort_by_key(|work| (work.row.due_at, chassis::fact::time(&work.trigger), work.row.run_id));
     let traces = batch.iter().map(|work| work.trigger.trace_parent.as_str());
-    trace::spans("run", "journey", traces).around(take_on(shared, batch, now)).await?;
+    trace::spans("run", "journey", traces).around(Box::pin(take_on(shared, batch, now))).await?;
     Ok(Some(now))
 }
 

@@ -202,7 +202,7 @@ async fn hand_over(
 ) -> Vec<(Departure, Outcome)> {
     let send = |departure: Departure| async move {
         let span = trace::span("deliver", "messaging", &departure.message.trace_parent);
-        let outcome = route.provider.send(&departure.outgoing).instrument(span).await;
+        let outcome = Box::pin(route.provider.send(&departure.outgoing)).instrument(span).await;
         (departure, outcome)
     };
     stream::iter(departures).map(send).buffer_unordered(dispatcher.knobs.concurrency).collect().await
