@@ -10,5 +10,8 @@ mod kill;
 mod law;
 mod manifests;
 mod members;
+mod metrics;
+mod privacy;
 mod sdk;
+mod trace;
 mod wechat;

@@ -9,5 +9,7 @@ mod rendered;
 mod running;
 mod workloads;
 
+pub(crate) use eyes::METRICS;
+
 pub(crate) const SERVICES: [&str; 7] =
     ["ingest", "identity", "profile", "segmentation", "journey", "messaging", "analytics"];

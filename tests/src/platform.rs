@@ -18,6 +18,9 @@ use crate::cluster::{Beside, Cluster};
 /// Longest wait for anything.
 const DEADLINE: Duration = Duration::from_secs(60);
 
+/// Where [`Platform::start_with`] keeps the log.
+pub const LOG: &str = "stderr.log";
+
 /// The platform, killed when dropped: `guanxi dev`, or where [`Stack::chosen`] says so every service as a process of its
 /// own on PostgreSQL and JetStream (see [`crate::cluster`]).
 #[derive(Debug)]
@@ -77,11 +80,26 @@ impl Platform {
     /// # Errors
     /// When it does not come up.
     pub async fn one_process(data: &Path) -> Result<Self> {
+        Self::in_one(data, &[], Stdio::inherit()).await
+    }
+
+    /// The same in one process, with further settings; what it logs is kept in the file [`LOG`] of `data`.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn start_with(data: &Path, settings: &[String]) -> Result<Self> {
+        let log = std::fs::File::create(data.join(LOG))?;
+        Self::in_one(data, settings, log.into()).await
+    }
+
+    async fn in_one(data: &Path, settings: &[String], log: Stdio) -> Result<Self> {
         let setting = format!("common.data={}", data.display());
         let mut child = Command::new(binary()?)
             .args(["dev", "--simulator", "127.0.0.1:0", "--mailbox", "127.0.0.1:0", "--set", &setting])
             .args(["--set", "common.grpc=127.0.0.1:0", "--set", "common.http=127.0.0.1:0"])
+            .args(settings.iter().flat_map(|setting| ["--set", setting]))
             .stdout(Stdio::piped())
+            .stderr(log)
             .kill_on_drop(true)
             .spawn()?;
         let stdout = child.stdout.take().context("no standard output")?;

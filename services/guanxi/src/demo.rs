@@ -34,7 +34,7 @@ pub(crate) async fn run(mut options: Demo) -> Result<()> {
     }
     let common: Common = assembly.layers.merge()?.section("common")?;
     let log = Log { filter: "warn".to_owned(), format: LogFormat::Text };
-    let _telemetry = chassis::telemetry::install(&log, &common.telemetry.collector)?;
+    let _telemetry = chassis::telemetry::install(&log, &common.telemetry, "guanxi")?;
     let played = was_played(&common.data)?;
     let now = Clock::system().now();
     let begin = Time::from_seconds(now.minus(SPAN).seconds().div_euclid(3_600) * 3_600);

@@ -36,7 +36,7 @@ pub(crate) async fn run(Dev { world, run: mut options }: Dev) -> Result<()> {
         return Ok(());
     }
     let common = assembly.layers.merge()?.section::<chassis::config::Common>("common")?;
-    let _telemetry = chassis::telemetry::install(&common.log, &common.telemetry.collector)?;
+    let _telemetry = chassis::telemetry::install(&common.log, &common.telemetry, "guanxi")?;
     let platform = Platform::launch(&options, &world, Clock::system()).await?;
     platform.describe(&common.data);
     serve::until_stopped().await?;

@@ -245,6 +245,10 @@ impl Log for JetStreamLog {
         self.partition(stream, partition).map_or(0, |(_, partition)| partition.bounds().end)
     }
 
+    fn distance(&self, from: u64, to: u64) -> u64 {
+        message::number_of(to).saturating_sub(message::number_of(from))
+    }
+
     fn start(&self, stream: Stream, partition: u32) -> u64 {
         self.partition(stream, partition).map_or(0, |(_, partition)| partition.bounds().start)
     }

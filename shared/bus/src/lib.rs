@@ -107,6 +107,12 @@ pub trait Log: fmt::Debug + Send + Sync + 'static {
     /// appended and read; what other processes have appended may come into view a moment later: see [`Log::latest`].
     fn end(&self, stream: Stream, partition: u32) -> u64;
 
+    /// How much there is from one position to a later one of the same partition: records; where positions have gaps, what
+    /// a record is written in, such as the messages of JetStream, which hold a batch each.
+    fn distance(&self, from: u64, to: u64) -> u64 {
+        to.saturating_sub(from)
+    }
+
     /// The earliest position kept.
     fn start(&self, stream: Stream, partition: u32) -> u64;
 

@@ -133,6 +133,8 @@ pub enum LogFormat {
 pub struct Telemetry {
     /// Address of an OTLP collector; empty: none.
     pub collector: String,
+    /// Share of the traces begun here that are sent, 0 to 1; one begun elsewhere is sent if it was chosen there.
+    pub sample: f64,
 }
 
 /// The event log.

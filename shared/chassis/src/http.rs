@@ -1,26 +1,55 @@
 //! HTTP of every process: health and metrics, and what is told where nothing is served.
 
+use std::time::Instant;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use http::{Method, StatusCode, Uri};
 use serde_json::json;
+use tracing::Instrument as _;
 
 use crate::metrics::Metrics;
 use crate::ready::Ready;
+use crate::trace;
 
 /// `GET /healthz` (200 while the process lives), `GET /readyz` (200 when work may be sent, else 503 with what is
 /// missing) and `GET /metrics`.
 pub(crate) fn routes(metrics: Metrics, ready: Ready) -> Router {
+    let scraped = ready.clone();
     Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(move || readiness(ready.clone())))
-        .route("/metrics", get(move || async move { metrics.render() }))
+        .route("/metrics", get(move || async move { metrics.text(&scraped).await }))
 }
 
 /// Completes the routes of all services: what no route takes is refused with the place and the remedy.
 pub(crate) fn closed(routes: Router) -> Router {
     routes.fallback(unknown).method_not_allowed_fallback(other_method)
+}
+
+/// Counts and times what is asked by its route (never by its path, of which there may be any number), and goes on from
+/// the trace it carries.
+pub(crate) fn observed(routes: Router, metrics: Metrics) -> Router {
+    routes.layer(from_fn_with_state(metrics, observe))
+}
+
+/// Of health and metrics: asked for all the time by machines, and no measure of anything.
+const OURS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+
+async fn observe(State(metrics): State<Metrics>, mut request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map_or("other", MatchedPath::as_str).to_owned();
+    if OURS.contains(&route.as_str()) {
+        return next.run(request).await;
+    }
+    let (begin, method) = (Instant::now(), request.method().clone());
+    let span = trace::request(&method, &route, request.headers_mut());
+    let response = next.run(request).instrument(span.clone()).await;
+    span.record("http.response.status_code", response.status().as_u16());
+    metrics.request(&route, response.status().as_u16(), begin.elapsed());
+    response
 }
 
 async fn readiness(ready: Ready) -> Response {

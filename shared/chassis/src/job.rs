@@ -23,6 +23,8 @@ struct Inner {
     working: AtomicBool,
     /// When the job wants to run next, in microseconds.
     next: AtomicI64,
+    /// Since when it fails, in microseconds; [`Time::MAX`] while it does not.
+    failing: AtomicI64,
     notify: Notify,
 }
 
@@ -33,6 +35,7 @@ impl Default for Alarm {
                 rung: AtomicBool::new(true),
                 working: AtomicBool::new(false),
                 next: AtomicI64::new(Time::MAX.0),
+                failing: AtomicI64::new(Time::MAX.0),
                 notify: Notify::new(),
             }),
         }
@@ -51,6 +54,12 @@ impl Alarm {
         !inner.rung.load(Ordering::SeqCst)
             && !inner.working.load(Ordering::SeqCst)
             && inner.next.load(Ordering::SeqCst) > now.0
+    }
+
+    /// How long ago the job should have run, or since when it fails; zero when it is on time.
+    pub(crate) fn late(&self, now: Time) -> Duration {
+        let due = self.inner.next.load(Ordering::SeqCst).min(self.inner.failing.load(Ordering::SeqCst));
+        now.since(Time(due))
     }
 
     /// Runs `work` now, whenever the alarm rings, and at the moment that `work` answers with (the next due one;
@@ -90,20 +99,24 @@ impl Alarm {
             self.inner.working.store(true, Ordering::SeqCst);
             self.inner.rung.store(false, Ordering::SeqCst);
             let next = match work().await {
-                Ok(next) => next.unwrap_or(Time::MAX),
+                Ok(next) => {
+                    self.inner.failing.store(Time::MAX.0, Ordering::SeqCst);
+                    next.unwrap_or(Time::MAX)
+                }
                 Err(error) => {
                     tracing::warn!(job = name, error = %crate::status::chain(&error), "a job failed; trying again");
+                    self.inner.failing.fetch_min(clock.now().0, Ordering::SeqCst);
                     tokio::time::sleep(PAUSE).await;
                     continue;
                 }
             };
+            self.inner.next.store(next.0, Ordering::SeqCst);
             // The clock must know of the sleeper before the job counts as idle: whoever moves time looks there next.
             let sleep = clock.sleep_until(next);
             tokio::pin!(sleep);
             if futures::poll!(&mut sleep).is_ready() || self.inner.rung.load(Ordering::SeqCst) {
                 continue;
             }
-            self.inner.next.store(next.0, Ordering::SeqCst);
             self.inner.working.store(false, Ordering::SeqCst);
             activity.touch();
             tokio::select! {

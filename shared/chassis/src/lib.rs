@@ -20,6 +20,7 @@ pub mod status;
 pub mod tasks;
 pub mod telemetry;
 pub mod tls;
+pub mod trace;
 pub mod values;
 
 pub use caller::Caller;

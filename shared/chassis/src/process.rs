@@ -157,6 +157,7 @@ impl Process {
         self.tasks.spawn(format!("{} relay", S::NAME), relay.run());
         self.databases.push((S::NAME, db.clone()));
         let leases = Leases::new(&db);
+        self.metrics.watch(S::NAME, &db, &leases, &self.clock);
         let context = Context {
             service: S::NAME,
             leases: leases.clone(),
@@ -276,7 +277,7 @@ async fn assemble(
         reporter.set_service_status(name, tonic_health::ServingStatus::Serving).await;
         names.push(name);
     }
-    Ok((builder.routes().prepare(), http::closed(web), Health { reporter, names }))
+    Ok((builder.routes().prepare(), http::observed(http::closed(web), metrics.clone()), Health { reporter, names }))
 }
 
 /// What `grpc.health.v1` says.

@@ -7,6 +7,7 @@ mod choices;
 mod connection;
 mod connector;
 mod context;
+mod counted;
 mod gate;
 mod incoming;
 mod local;

@@ -17,6 +17,7 @@ use crate::job::Alarm;
 use crate::metrics::Metrics;
 use crate::rpc::Rpc;
 use crate::tasks::Tasks;
+use crate::trace::Traced;
 
 /// How often a job looks for what other processes have written.
 const GLANCE: Duration = Duration::from_millis(100);
@@ -76,12 +77,13 @@ impl Context {
             log: self.log.clone(),
             stream,
             service: self.service,
-            handler,
+            handler: Arc::new(Traced::new(self.service, handler)),
             batch,
             activity: self.activity.clone(),
             leases: self.leases.clone(),
         };
         let applied = consumer.applied();
+        self.metrics.watch_consumer(self.service, stream, &applied);
         self.tasks.spawn(format!("{} consumer", self.service), consumer.run(applied.clone()));
         applied
     }
@@ -103,6 +105,8 @@ impl Context {
     {
         let (leases, lease) = (self.leases.clone(), format!("job {lease}"));
         leases.want(&lease);
+        let label = lease.strip_prefix("job ").unwrap_or(name);
+        self.metrics.watch_job(self.service, label, Some(&lease), &alarm);
         // Other processes write what this one is to work on, and cannot ring its alarm.
         let glance = self.db.is_shared().then_some(GLANCE);
         let leased = move || {
@@ -118,6 +122,7 @@ impl Context {
         W: FnMut() -> F + Send + 'static,
         F: Future<Output = Result<Option<Time>>> + Send + 'static,
     {
+        self.metrics.watch_job(self.service, name, None, &alarm);
         self.spawn_job(name, alarm, None, work);
     }
 

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 use wire::event::Event;
 
+use crate::lag::{Lag, Oldest};
 use crate::position::Position;
 use crate::{Database, Held, Leases, Unit, dead_letter};
 
@@ -82,12 +83,14 @@ pub struct Applied {
     stream: Stream,
     leases: Leases,
     next: Arc<Vec<watch::Sender<u64>>>,
+    oldest: Arc<Vec<Oldest>>,
 }
 
 impl Applied {
     fn new(db: Database, log: Arc<dyn Log>, stream: Stream, leases: Leases) -> Self {
         let next = (0..log.partitions()).map(|_| watch::Sender::new(0)).collect();
-        Self { db, log, stream, leases, next: Arc::new(next) }
+        let oldest = (0..log.partitions()).map(|_| Oldest::default()).collect();
+        Self { db, log, stream, leases, next: Arc::new(next), oldest: Arc::new(oldest) }
     }
 
     /// Returns when everything that is on the log now, whoever wrote it, has been applied.
@@ -119,6 +122,24 @@ impl Applied {
     /// The first position not applied, by partition.
     pub fn positions(&self) -> Vec<u64> {
         self.next.iter().map(|next| *next.borrow()).collect()
+    }
+
+    /// How far it is behind, by partition, of those that are this process's to apply.
+    pub fn lag(&self) -> Vec<Lag> {
+        let held = (0..).zip(self.next.iter().zip(self.oldest.iter()));
+        let held = held.filter(|(n, _)| self.leases.held(&lease_of(self.stream, *n)).is_some());
+        held.map(|(partition, (next, oldest))| {
+            let distance = self.log.distance(*next.borrow(), self.log.end(self.stream, partition));
+            Lag { partition, distance, oldest: oldest.get().filter(|_| distance > 0) }
+        })
+        .collect()
+    }
+
+    /// These are to be applied next.
+    fn begin(&self, partition: u32, entries: &[Entry]) {
+        if let Some(oldest) = self.oldest.get(usize::try_from(partition).unwrap_or(usize::MAX)) {
+            oldest.begin(entries);
+        }
     }
 
     fn is_idle(&self) -> bool {
@@ -202,7 +223,7 @@ impl<H: Handler> Consumer<H> {
             // Asked for before the leases are looked at, so that no change is missed.
             let changed = self.leases.changed();
             for (partition, slot) in (0..).zip(&mut places) {
-                match self.turn(partition, slot).await {
+                match self.turn(partition, slot, &applied).await {
                     Ok(worked) => idle &= !worked,
                     Err(error) => {
                         tracing::warn!(service = self.service, stream = %self.stream, partition, %error, "a batch could not be applied; trying again");
@@ -234,7 +255,7 @@ impl<H: Handler> Consumer<H> {
     }
 
     /// One batch of a partition, if it is this process's; says whether there was one.
-    async fn turn(&self, partition: u32, slot: &mut Option<Place>) -> Result<bool> {
+    async fn turn(&self, partition: u32, slot: &mut Option<Place>, applied: &Applied) -> Result<bool> {
         let Some(held) = self.leases.held(&lease_of(self.stream, partition)) else {
             *slot = None;
             return Ok(false);
@@ -245,7 +266,7 @@ impl<H: Handler> Consumer<H> {
             _ => slot.insert(self.load(partition, held).await?),
         };
         let held = place.held.clone();
-        held.scope(self.step(partition, place)).await
+        held.scope(self.step(partition, place, applied)).await
     }
 
     async fn load(&self, partition: u32, held: Held) -> Result<Place> {
@@ -269,8 +290,9 @@ impl<H: Handler> Consumer<H> {
     }
 
     /// Applies one batch; says whether there was one.
-    async fn step(&self, partition: u32, place: &mut Place) -> Result<bool> {
+    async fn step(&self, partition: u32, place: &mut Place, applied: &Applied) -> Result<bool> {
         let entries = self.log.read(self.stream, partition, place.position.next, self.batch).await?;
+        applied.begin(partition, &entries);
         let mut next = place.position.clone();
         let fresh: Vec<&Entry> = entries.iter().filter(|entry| next.pass(entry)).collect();
         match self.wanted(partition, &fresh) {

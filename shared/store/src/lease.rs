@@ -138,6 +138,17 @@ impl Leases {
         }
     }
 
+    /// What there is to share, and whether this process holds it.
+    pub fn all(&self) -> Vec<(String, bool)> {
+        let names = self.names().into_iter();
+        names
+            .map(|name| {
+                let held = self.held(&name).is_some();
+                (name, held)
+            })
+            .collect()
+    }
+
     /// How many are held, of how many there are.
     pub fn count(&self) -> (usize, usize) {
         let names = self.names();

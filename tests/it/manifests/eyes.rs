@@ -10,7 +10,7 @@ use tests::platform::root;
 use tests::tools::{debian_program, not_run, present, run};
 
 /// What the services tell (`chassis`), and what Kubernetes tells of pods and disks.
-pub(super) const METRICS: [&str; 18] = [
+pub(crate) const METRICS: [&str; 18] = [
     "guanxi_database_connections",
     "guanxi_dead_letters",
     "guanxi_due_lag_seconds",

@@ -13,6 +13,7 @@ mod commit;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use chassis::trace;
 use kernel::{Result, Time, Workspace};
 use uuid::Uuid;
 use wire::event::Event;
@@ -69,12 +70,17 @@ pub(crate) async fn round(shared: &Shared) -> Result<Option<Time>> {
     }
     // Events of one customer are let in in the order in which they happened.
     batch.sort_by_key(|work| (work.row.due_at, chassis::fact::time(&work.trigger), work.row.run_id));
+    let traces = batch.iter().map(|work| work.trigger.trace_parent.as_str());
+    trace::spans("run", "journey", traces).around(Box::pin(take_on(shared, batch, now))).await?;
+    Ok(Some(now))
+}
+
+async fn take_on(shared: &Shared, mut batch: Vec<Work>, now: Time) -> Result<()> {
     let mut truths = Truths::new();
     admit::admit(shared, &mut batch, &mut truths, now).await?;
     act::act(shared, &mut batch, now).await;
     go_on(shared, &mut batch, &mut truths, now).await;
-    commit::commit(shared, batch, now).await?;
-    Ok(Some(now))
+    commit::commit(shared, batch, now).await
 }
 
 async fn claim(shared: &Shared, row: runs::Run) -> Result<Work> {

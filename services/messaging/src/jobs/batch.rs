@@ -4,9 +4,11 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use chassis::trace;
 use futures::stream::{self, StreamExt as _};
 use kernel::{CustomerId, Error, Result, Time, Workspace};
 use store::Unit;
+use tracing::Instrument as _;
 
 use super::Dispatcher;
 use super::compose::{self, Addressing, Templates};
@@ -199,7 +201,8 @@ async fn hand_over(
     departures: Vec<Departure>,
 ) -> Vec<(Departure, Outcome)> {
     let send = |departure: Departure| async move {
-        let outcome = route.provider.send(&departure.outgoing).await;
+        let span = trace::span("deliver", "messaging", &departure.message.trace_parent);
+        let outcome = Box::pin(route.provider.send(&departure.outgoing)).instrument(span).await;
         (departure, outcome)
     };
     stream::iter(departures).map(send).buffer_unordered(dispatcher.knobs.concurrency).collect().await

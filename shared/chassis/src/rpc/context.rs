@@ -3,12 +3,13 @@
 use std::time::{Duration, Instant};
 
 use opentelemetry::propagation::TextMapPropagator as _;
-use opentelemetry::trace::TraceContextExt as _;
-use opentelemetry_http::{HeaderExtractor, HeaderInjector};
+use opentelemetry_http::HeaderExtractor;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use tonic::Request;
 use tonic::metadata::MetadataValue;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+
+use crate::trace;
 
 /// Calls without a deadline, or with a later one, get this one. Streams may run longer once they have begun.
 pub(super) const LONGEST: Duration = Duration::from_secs(60);
@@ -28,7 +29,7 @@ impl CallContext {
     /// Reads the headers of a call.
     pub(super) fn read(headers: &http::HeaderMap) -> Self {
         let trace =
-            headers.get("traceparent").and_then(|value| value.to_str().ok()).filter(|text| text.len() <= 64);
+            headers.get(trace::HEADER).and_then(|value| value.to_str().ok()).filter(|text| text.len() <= trace::LONGEST);
         Self {
             deadline: Instant::now() + time_left(headers),
             trace_parent: trace.unwrap_or_default().to_owned(),
@@ -38,18 +39,13 @@ impl CallContext {
     /// Makes `span` part of the trace the call came with; what is called from here belongs to `span` in turn. Where no
     /// spans are collected the trace passes through unchanged.
     pub(super) fn join(&mut self, headers: &http::HeaderMap, span: &tracing::Span) {
-        let propagator = TraceContextPropagator::new();
         if !self.trace_parent.is_empty()
-            && span.set_parent(propagator.extract(&HeaderExtractor(headers))).is_err()
+            && span.set_parent(TraceContextPropagator::new().extract(&HeaderExtractor(headers))).is_err()
         {
             return;
         }
-        let context = span.context();
-        if context.span().span_context().is_valid() {
-            let mut carried = http::HeaderMap::new();
-            propagator.inject_context(&context, &mut HeaderInjector(&mut carried));
-            let header = carried.get("traceparent").and_then(|value| value.to_str().ok());
-            self.trace_parent = header.unwrap_or_default().to_owned();
+        if let Some(header) = trace::header(span) {
+            self.trace_parent = header;
         }
     }
 
@@ -60,19 +56,21 @@ impl CallContext {
 
 /// Puts what is left of the present call's time, and its trace, on an outgoing request.
 pub(super) fn propagate<Q>(request: &mut Request<Q>) {
-    let found = CURRENT.try_with(Clone::clone);
-    if let Ok(context) = found {
-        request.set_timeout(context.deadline.saturating_duration_since(Instant::now()));
-        if let Ok(value) = MetadataValue::try_from(context.trace_parent.as_str())
-            && !context.trace_parent.is_empty()
-        {
-            request.metadata_mut().insert("traceparent", value);
-        }
+    if let Ok(deadline) = CURRENT.try_with(|context| context.deadline) {
+        request.set_timeout(deadline.saturating_duration_since(Instant::now()));
+    }
+    let trace = trace_parent();
+    if let Ok(value) = MetadataValue::try_from(trace.as_str())
+        && !trace.is_empty()
+    {
+        request.metadata_mut().insert(trace::HEADER, value);
     }
 }
 
+/// Of the work that is being done, within a call or not.
 pub(super) fn trace_parent() -> String {
-    CURRENT.try_with(|context| context.trace_parent.clone()).unwrap_or_default()
+    let within = || CURRENT.try_with(|context| context.trace_parent.clone()).unwrap_or_default();
+    trace::current().unwrap_or_else(within)
 }
 
 /// How long a call with these headers may take.

@@ -10,6 +10,7 @@ use tower::{Layer, Service};
 use tracing::Instrument as _;
 
 use super::context::CallContext;
+use super::counted::counted;
 use super::gate::{Gate, Place};
 use super::scope::Scopes;
 use crate::auth::Authenticator;
@@ -120,10 +121,11 @@ where
                 Ok(response) => response?,
                 Err(_) => to_status(&late()).into_http(),
             };
-            if layer.scopes.of(&path).is_some() {
-                layer.metrics.record(&path, code_of(&response), begin.elapsed());
+            if layer.scopes.of(&path).is_none() {
+                return Ok(response);
             }
-            Ok(response)
+            layer.metrics.time(&path, begin.elapsed());
+            Ok(counted(response, &layer.metrics, path))
         };
         Box::pin(answer.instrument(span))
     }
@@ -136,9 +138,4 @@ fn tenant<B>(request: &http::Request<B>) -> Option<Tenant> {
 
 pub(super) fn late() -> Error {
     Error::new(Kind::Deadline, "DEADLINE_EXCEEDED", "the call's time is over; nothing more is done for it")
-}
-
-/// The code in the headers: that of every refused call. Answers carry theirs in the trailers and count as `0`.
-fn code_of(response: &http::Response<tonic::body::Body>) -> &str {
-    response.headers().get("grpc-status").and_then(|value| value.to_str().ok()).unwrap_or("0")
 }

@@ -1,0 +1,136 @@
+//! What customers are called, say and do stands in no log line, no metric and no span: a mark is put into every field that
+//! can carry it, also of calls that fail, and looked for afterwards.
+
+use anyhow::{Context as _, Result};
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::post;
+use serde_json::{Value, json};
+use tempfile::tempdir;
+use tests::platform::{LOG, Platform, eventually};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use wire::event::{Event, Identifier};
+use wire::identity::ResolveIdentityRequest;
+use wire::identity::identity_service_client::IdentityServiceClient;
+use wire::ingest::IngestEventsRequest;
+use wire::ingest::ingest_service_client::IngestServiceClient;
+use wire::profile::profile_service_client::ProfileServiceClient;
+use wire::profile::{UpdateProfileRequest, update_profile_request};
+use wire::segmentation::segmentation_service_client::SegmentationServiceClient;
+use wire::segmentation::{CreateSegmentRequest, Segment};
+
+use crate::trace::collector::Collector;
+
+/// In a name, an address, a number: whoever finds it has found personal data.
+const MARK: &str = "kanarienvogel7";
+
+/// An endpoint that fails and says back what it was sent, as some do.
+async fn failing(tasks: &mut JoinSet<()>) -> Result<String> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let url = format!("http://{}/{MARK}?to={MARK}", listener.local_addr()?);
+    let echo = post(async |body: String| (StatusCode::INTERNAL_SERVER_ERROR, format!("{MARK} {body}")));
+    let app = Router::new().route("/{*any}", echo);
+    tasks.spawn(async move {
+        let _ended = axum::serve(listener, app).await.is_ok();
+    });
+    Ok(url)
+}
+
+/// Calls of the tracking API with the mark wherever there is room for it; the last ones are refused.
+fn calls() -> Vec<(&'static str, Value)> {
+    let traits = json!({"name": format!("王{MARK}"), "email": format!("{MARK}@example.com"), "phone": MARK,
+        "address": {"city": MARK}, MARK: MARK});
+    let context = json!({"traits": traits, "page": {"url": format!("https://example.com/{MARK}"), "title": MARK},
+        "userAgent": MARK, "ip": MARK, "locale": MARK, "campaign": {"name": MARK}});
+    let properties = json!({"city": MARK, "order_id": MARK, MARK: {MARK: [MARK]}});
+    let user = format!("user-{MARK}");
+    vec![
+        ("identify", json!({"userId": user, "anonymousId": MARK, "traits": traits, "context": context})),
+        ("track", json!({"userId": user, "event": "Signed Up", "properties": properties, "context": context,
+            "messageId": format!("{MARK}-1")})),
+        ("track", json!({"userId": user, "event": format!("!{MARK}!"), "properties": properties})),
+        ("track", json!({"userId": {MARK: MARK}, "event": 7, "timestamp": MARK})),
+        ("track", json!({"event": "Signed Up", "properties": MARK, "type": MARK})),
+        ("batch", json!({"batch": [{"type": MARK, "userId": user}, MARK]})),
+        ("alias", json!({"userId": user, "previousId": {MARK: 1}})),
+        (MARK, json!({"userId": user})),
+    ]
+}
+
+/// Calls of services that are refused for what they bear.
+async fn refused(platform: &Platform) -> Result<()> {
+    let marked = || Identifier { namespace: MARK.to_uppercase(), value: MARK.to_owned() };
+    let event = Event { id: MARK.repeat(30), name: format!("!{MARK}"), identifiers: vec![marked()], ..Event::default() };
+    let events = IngestEventsRequest { events: vec![event], source_key: MARK.to_owned() };
+    assert!(IngestServiceClient::new(platform.client()?).ingest_events(events).await.is_err());
+    let update = UpdateProfileRequest {
+        customer: Some(update_profile_request::Customer::CustomerId(MARK.to_owned())),
+        ..Default::default()
+    };
+    assert!(ProfileServiceClient::new(platform.client()?).update_profile(update).await.is_err());
+    let segment = Segment {
+        key: "marked".to_owned(),
+        condition: format!("profile.name == \"{MARK}\" &&"),
+        ..Segment::default()
+    };
+    let create = CreateSegmentRequest { segment: Some(segment) };
+    assert!(SegmentationServiceClient::new(platform.client()?).create_segment(create).await.is_err());
+    let resolve = ResolveIdentityRequest { identifiers: vec![marked()], ..Default::default() };
+    assert!(IdentityServiceClient::new(platform.client()?).resolve_identity(resolve).await.is_err());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_personal_is_seen_by_operators() -> Result<()> {
+    let (data, mut tasks) = (tempdir()?, JoinSet::new());
+    let collector = Collector::start().await?;
+    let settings = [
+        format!("common.telemetry.collector={}", collector.url),
+        "common.telemetry.sample=1".to_owned(),
+        "messaging.outbound.allow_private=true".to_owned(),
+    ];
+    let platform = Platform::start_with(data.path(), &settings).await?;
+    let url = failing(&mut tasks).await?;
+    let golden = std::fs::read_to_string(tests::platform::root().join("tests/golden/traced.yaml"))?;
+    let outside = golden
+        .replace("channel_kind: sandbox", &format!("channel_kind: webhook\nsettings: {{ url: \"{url}\" }}"))
+        .replace("新人礼", &format!("{MARK} {{{{ profile.{MARK} | nothing }}}}"));
+    let definitions = data.path().join("marked.yaml");
+    // One journey whose template works and whose endpoint fails, one whose template fails.
+    let broken = golden
+        .replace("key: hello", "key: broken")
+        .replace("template: hello", "template: broken")
+        .replace("key: sandbox", "key: inner")
+        .replace("[sandbox]", "[inner]")
+        .replace("{{ event.city }}", "{{ event.city + 1 }}");
+    std::fs::write(&definitions, format!("{outside}---\n{broken}"))?;
+    platform.run(&["apply".as_ref(), "-f".as_ref(), definitions.as_os_str()]).await?;
+
+    let web = reqwest::Client::new();
+    for (call, body) in calls() {
+        let url = format!("http://{}/v1/{call}?q={MARK}", platform.http);
+        web.post(url).basic_auth("dev", Some(MARK)).header("traceparent", MARK).json(&body).send().await?;
+    }
+    web.post(format!("http://{}/v1/track", platform.http)).basic_auth(MARK, Some(MARK)).body(MARK).send().await?;
+    web.get(format!("http://{}/{MARK}", platform.http)).send().await?;
+    refused(&platform).await?;
+    eventually("the endpoint was asked", || async {
+        let spans = collector.spans();
+        let names: Vec<&str> = spans.iter().map(|span| span.name.as_str()).collect();
+        Ok(if names.contains(&"deliver") { Ok(()) } else { Err(format!("{names:?}")) })
+    })
+    .await?;
+    let metrics = reqwest::get(format!("http://{}/metrics", platform.http)).await?.text().await?;
+    platform.stop().await?;
+
+    let log = std::fs::read_to_string(data.path().join(LOG))?;
+    let is_marked = |text: &str| text.to_lowercase().contains(MARK);
+    let lines: Vec<&str> = log.lines().chain(metrics.lines()).filter(|line| is_marked(line)).collect();
+    assert!(lines.is_empty(), "{lines:#?}");
+    let spans = collector.spans();
+    let marked = spans.iter().find(|span| is_marked(&span.whole) || is_marked(&span.resource));
+    assert!(marked.is_none(), "{marked:#?}");
+    assert!(spans.iter().any(|span| span.name == "deliver"));
+    spans.first().context("no spans").map(drop)
+}
