@@ -40,15 +40,16 @@ async fn what_operators_look_at_is_there_and_true() -> Result<()> {
 
     let text = eventually("all of it applied", || async {
         let text = scrape(&platform).await?;
-        let behind = text.lines().any(|line| line.starts_with("guanxi_log_lag_events{") && !line.ends_with(" 0"));
-        let there = value(&text, "guanxi_log_lag_events{").is_some() && text.contains("SendMessages\",code=\"0\"");
+        let behind =
+            text.lines().any(|line| line.starts_with("guanxi_log_lag_events{") && !line.ends_with(" 0"));
+        let there = text.contains("guanxi_log_lag_events{") && text.contains("SendMessages\",code=\"0\"");
         Ok(if there && !behind { Ok(text) } else { Err(text) })
     })
     .await?;
     for metric in METRICS.iter().filter(|metric| metric.starts_with("guanxi_")) {
-        let there = text.lines().any(|line| {
-            line.strip_prefix(metric).is_some_and(|rest| rest.starts_with(['{', ' ']))
-        });
+        let there = text
+            .lines()
+            .any(|line| line.strip_prefix(metric).is_some_and(|rest| rest.starts_with(['{', ' '])));
         assert!(there, "{metric} is missing:\n{text}");
     }
     let sample = |begin: &str| value(&text, begin).with_context(|| format!("{begin}\n{text}"));

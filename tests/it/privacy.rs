@@ -47,8 +47,11 @@ fn calls() -> Vec<(&'static str, Value)> {
     let user = format!("user-{MARK}");
     vec![
         ("identify", json!({"userId": user, "anonymousId": MARK, "traits": traits, "context": context})),
-        ("track", json!({"userId": user, "event": "Signed Up", "properties": properties, "context": context,
-            "messageId": format!("{MARK}-1")})),
+        (
+            "track",
+            json!({"userId": user, "event": "Signed Up", "properties": properties, "context": context,
+            "messageId": format!("{MARK}-1")}),
+        ),
         ("track", json!({"userId": user, "event": format!("!{MARK}!"), "properties": properties})),
         ("track", json!({"userId": {MARK: MARK}, "event": 7, "timestamp": MARK})),
         ("track", json!({"event": "Signed Up", "properties": MARK, "type": MARK})),
@@ -61,7 +64,12 @@ fn calls() -> Vec<(&'static str, Value)> {
 /// Calls of services that are refused for what they bear.
 async fn refused(platform: &Platform) -> Result<()> {
     let marked = || Identifier { namespace: MARK.to_uppercase(), value: MARK.to_owned() };
-    let event = Event { id: MARK.repeat(30), name: format!("!{MARK}"), identifiers: vec![marked()], ..Event::default() };
+    let event = Event {
+        id: MARK.repeat(30),
+        name: format!("!{MARK}"),
+        identifiers: vec![marked()],
+        ..Event::default()
+    };
     let events = IngestEventsRequest { events: vec![event], source_key: MARK.to_owned() };
     assert!(IngestServiceClient::new(platform.client()?).ingest_events(events).await.is_err());
     let update = UpdateProfileRequest {
@@ -88,7 +96,6 @@ async fn nothing_personal_is_seen_by_operators() -> Result<()> {
     let settings = [
         format!("common.telemetry.collector={}", collector.url),
         "common.telemetry.sample=1".to_owned(),
-        "messaging.outbound.allow_private=true".to_owned(),
     ];
     let platform = Platform::start_with(data.path(), &settings).await?;
     let url = failing(&mut tasks).await?;
@@ -112,7 +119,11 @@ async fn nothing_personal_is_seen_by_operators() -> Result<()> {
         let url = format!("http://{}/v1/{call}?q={MARK}", platform.http);
         web.post(url).basic_auth("dev", Some(MARK)).header("traceparent", MARK).json(&body).send().await?;
     }
-    web.post(format!("http://{}/v1/track", platform.http)).basic_auth(MARK, Some(MARK)).body(MARK).send().await?;
+    web.post(format!("http://{}/v1/track", platform.http))
+        .basic_auth(MARK, Some(MARK))
+        .body(MARK)
+        .send()
+        .await?;
     web.get(format!("http://{}/{MARK}", platform.http)).send().await?;
     refused(&platform).await?;
     eventually("the endpoint was asked", || async {

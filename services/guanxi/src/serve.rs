@@ -17,7 +17,8 @@ pub(crate) async fn run(options: Serve) -> Result<()> {
     }
     let settings = assembly.layers.merge()?;
     let common: chassis::config::Common = settings.section("common")?;
-    let _telemetry = chassis::telemetry::install(&common.log, &common.telemetry, &options.services.join(","))?;
+    let _telemetry =
+        chassis::telemetry::install(&common.log, &common.telemetry, &options.services.join(","))?;
     let running = assembly.launch(Clock::system()).await?;
     tracing::info!(grpc = %running.grpc, http = %running.http, services = %options.services.join(","), "serving");
     if common.bus.url.is_empty() && !assembly::is_all(&options.services) {

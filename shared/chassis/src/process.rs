@@ -277,7 +277,11 @@ async fn assemble(
         reporter.set_service_status(name, tonic_health::ServingStatus::Serving).await;
         names.push(name);
     }
-    Ok((builder.routes().prepare(), http::observed(http::closed(web), metrics.clone()), Health { reporter, names }))
+    Ok((
+        builder.routes().prepare(),
+        http::observed(http::closed(web), metrics.clone()),
+        Health { reporter, names },
+    ))
 }
 
 /// What `grpc.health.v1` says.

@@ -3,8 +3,12 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
-use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{TraceService, TraceServiceServer};
-use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
+use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
+    TraceService, TraceServiceServer,
+};
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTraceServiceRequest, ExportTraceServiceResponse,
+};
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -80,15 +84,19 @@ impl TraceService for Kept {
             let resource = format!("{:?}", group.resource);
             for span in group.scope_spans.into_iter().flat_map(|scope| scope.spans) {
                 let whole = format!("{span:?}");
-                let text = |attribute: &opentelemetry_proto::tonic::common::v1::KeyValue| {
-                    match attribute.value.as_ref()?.value.as_ref()? {
-                        Value::StringValue(text) => Some((attribute.key.clone(), text.clone())),
-                        _ => None,
-                    }
+                let text = |attribute: &opentelemetry_proto::tonic::common::v1::KeyValue| match attribute
+                    .value
+                    .as_ref()?
+                    .value
+                    .as_ref()?
+                {
+                    Value::StringValue(text) => Some((attribute.key.clone(), text.clone())),
+                    _ => None,
                 };
                 let attributes: Vec<_> = span.attributes.iter().filter_map(text).collect();
                 // A call within is named by its method.
-                let method = attributes.iter().find(|(key, _)| key == "method").map(|(_, value)| value.clone());
+                let method =
+                    attributes.iter().find(|(key, _)| key == "method").map(|(_, value)| value.clone());
                 kept.push(Seen {
                     trace: hex(&span.trace_id),
                     id: hex(&span.span_id),

@@ -105,7 +105,8 @@ impl Gauges {
         let events = "Behind the log's end, by partition that this process applies: events, on JetStream messages (batches of \
                       events)";
         registry.register("log_lag_events", events, it.lag_events.clone());
-        let seconds = "Age of the oldest event that is not applied, in the partitions that this process applies";
+        let seconds =
+            "Age of the oldest event that is not applied, in the partitions that this process applies";
         registry.register("log_lag_seconds", seconds, it.lag_seconds.clone());
         let rows = "Units of work whose events are not on the log yet";
         registry.register("outbox_rows", rows, it.outbox_rows.clone());

@@ -28,8 +28,10 @@ pub(super) struct CallContext {
 impl CallContext {
     /// Reads the headers of a call.
     pub(super) fn read(headers: &http::HeaderMap) -> Self {
-        let trace =
-            headers.get(trace::HEADER).and_then(|value| value.to_str().ok()).filter(|text| text.len() <= trace::LONGEST);
+        let trace = headers
+            .get(trace::HEADER)
+            .and_then(|value| value.to_str().ok())
+            .filter(|text| text.len() <= trace::LONGEST);
         Self {
             deadline: Instant::now() + time_left(headers),
             trace_parent: trace.unwrap_or_default().to_owned(),

@@ -19,7 +19,11 @@ struct Counted {
 }
 
 /// Counts an answer: at once by the code in its headers, else by that in its trailers once it has been sent.
-pub(super) fn counted(answer: http::Response<Body>, metrics: &Metrics, method: String) -> http::Response<Body> {
+pub(super) fn counted(
+    answer: http::Response<Body>,
+    metrics: &Metrics,
+    method: String,
+) -> http::Response<Body> {
     if let Some(code) = code_in(answer.headers()) {
         metrics.count(&method, code);
         return answer;
