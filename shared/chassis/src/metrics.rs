@@ -107,6 +107,11 @@ impl Metrics {
         self.gauges.with(service, |watched| watched.jobs.push((name.to_owned(), lease, alarm.clone())));
     }
 
+    /// The process has stopped: databases are let go of, whoever still holds these metrics.
+    pub(crate) fn unwatch(&self) {
+        self.gauges.forget();
+    }
+
     /// Adds a service's own metrics.
     pub fn register(&self, add: impl FnOnce(&mut Registry)) {
         add(&mut self.registry.lock().unwrap_or_else(PoisonError::into_inner));

@@ -344,6 +344,14 @@ pub struct Running {
 /// Calls that are open when the process stops get this long to finish.
 const GRACE: Duration = Duration::from_secs(10);
 
+impl Drop for Running {
+    /// Services hold the way to each other and are held by it: parted here, databases are let go of.
+    fn drop(&mut self) {
+        self.switchboard.unbind();
+        self.metrics.unwatch();
+    }
+}
+
 impl Running {
     /// Says that it is not ready any more and goes on serving for a while (`common.drain`), so that nobody sends it new
     /// work; then stops accepting, finishes open calls, and ends the background work.
@@ -356,6 +364,5 @@ impl Running {
             tracing::warn!("open calls were cut off after {GRACE:?}");
         }
         self.tasks.stop().await;
-        self.switchboard.unbind();
     }
 }

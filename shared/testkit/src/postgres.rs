@@ -94,7 +94,7 @@ impl Postgres {
         let port = free_port()?;
         // The shell goes on until its standard input ends, then ends the server.
         let script = format!(
-            "'{}' -D '{}' -p {port} -k '' -c listen_addresses=127.0.0.1 -c max_connections=500 -c shared_buffers=128MB \
+            "'{}' -D '{}' -p {port} -k '' -c listen_addresses=127.0.0.1 -c max_connections=1000 -c shared_buffers=128MB \
              -c fsync=off -c full_page_writes=off -c log_min_messages=fatal -c max_wal_size=2GB & cat > /dev/null; \
              kill -INT $!; wait",
             programs.join("postgres").display(),

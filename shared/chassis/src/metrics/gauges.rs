@@ -125,6 +125,11 @@ impl Gauges {
         self.lock().push(watched);
     }
 
+    /// Looks at nothing any more.
+    pub(super) fn forget(&self) {
+        self.lock().clear();
+    }
+
     pub(super) fn with(&self, service: &str, change: impl FnOnce(&mut Watched)) {
         if let Some(watched) = self.lock().iter_mut().find(|watched| watched.service == service) {
             change(watched);
