@@ -54,6 +54,12 @@ impl Caller {
         Self { workspace, subject: subject.into(), via: None, scopes }
     }
 
+    /// Whether a service of the platform acts by itself (a journey, a job), and nobody through it.
+    pub fn acts_by_itself(&self) -> bool {
+        let itself = |via: &str| self.subject.strip_prefix("service:") == Some(via);
+        self.via.as_deref().is_some_and(itself)
+    }
+
     /// What it may, as a token lists it.
     pub fn scope(&self) -> String {
         match &self.scopes {
