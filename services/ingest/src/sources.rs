@@ -74,10 +74,10 @@ impl Sources {
     ///
     /// # Errors
     /// What `work` says, or the database.
-    pub(crate) async fn change<T>(&self, work: impl AsyncFnOnce(&Unit) -> Result<T>) -> Result<T> {
+    pub(crate) async fn change<T>(&self, work: impl AsyncFnOnce(&mut Unit) -> Result<T>) -> Result<T> {
         let one_at_a_time = self.changing.clone().lock_owned().await;
         let mut unit = self.db.begin().await?;
-        let outcome = work(&unit).await?;
+        let outcome = work(&mut unit).await?;
         let after = self.load(unit.db()).await?;
         let known = self.known.clone();
         unit.afterwards(move || {
