@@ -40,7 +40,7 @@ impl Graph {
     }
 
     /// Takes a joining back: removes its links and sets the sides (a record of each), and what the
-    /// links had joined, apart. Answers with the pairs.
+    /// links had joined, apart. Answers with the pairs. All records that the links name must be here.
     ///
     /// # Errors
     /// What has to be loaded first; nothing was changed then.
