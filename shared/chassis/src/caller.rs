@@ -83,3 +83,19 @@ impl Caller {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_service_that_calls_for_itself_acts_by_itself() {
+        let demo = || Workspace::new(DEV_WORKSPACE);
+        let via = |caller: Caller, via: &str| Caller { via: Some(via.into()), ..caller }.acts_by_itself();
+        assert!(via(Caller::system(demo(), "journey"), "journey"));
+        assert!(!via(Caller::system(demo(), "profile"), "journey"));
+        assert!(!via(Caller::with_scope(demo(), "li.wei", "*"), "journey"));
+        // Whoever only calls itself so, from outside.
+        assert!(!Caller::with_scope(demo(), "service:journey", "*").acts_by_itself());
+    }
+}
