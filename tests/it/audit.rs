@@ -9,8 +9,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Result, ensure};
 use chassis::rpc::Scopes;
 use serde_json::json;
+use tempfile::tempdir;
 use testkit::Keys;
-use tonic::Code;
+use tests::cluster::SERVICES;
+use tests::platform::Platform;
+use tonic::{Code, Request};
+use wire::audit::audit_service_client::AuditServiceClient;
+use wire::audit::{AuditEntry, ListAuditEntriesRequest};
 
 use self::ledger::Ledger;
 use crate::isolation::ask::Asker;
@@ -126,4 +131,35 @@ async fn secrets_are_not_in_it() -> Result<()> {
     assert!(told.contains("[hidden, changed]") && !told.contains(walk::CANARY), "{told}");
     stage.running.shutdown().await;
     Ok(())
+}
+
+/// As an operator reads it: service by service, through a gateway where each is a process of its own.
+async fn kept(platform: &Platform) -> Result<Vec<AuditEntry>> {
+    let mut client = AuditServiceClient::new(platform.client()?);
+    let mut all = Vec::new();
+    for service in SERVICES {
+        let wanted =
+            ListAuditEntriesRequest { service: service.to_owned(), page_size: 1_000, ..Default::default() };
+        let mut request = Request::new(wanted);
+        request.metadata_mut().insert("guanxi-service", service.parse()?);
+        let found = client.list_audit_entries(request).await?.into_inner().audit_entries;
+        assert!(found.iter().all(|entry| entry.service == service && entry.actor == "dev"));
+        all.extend(found);
+    }
+    Ok(all)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_apply_changes_is_kept_once() -> Result<()> {
+    let data = tempdir()?;
+    let platform = Platform::start(data.path()).await?;
+    let apply = ["apply", "-f", "deploy/workspaces/retail"];
+    platform.run(&apply).await?;
+    let first = kept(&platform).await?;
+    let kinds: BTreeSet<&str> = first.iter().map(|entry| entry.resource_kind.as_str()).collect();
+    let defined = ["channel", "journey", "segment", "source", "tag", "template", "tier_set"];
+    assert_eq!(kinds, BTreeSet::from(defined));
+    platform.run(&apply).await?;
+    assert_eq!(kept(&platform).await?, first, "the second time nothing changes");
+    platform.stop().await
 }
