@@ -44,7 +44,9 @@ async fn read_all(asker: &Asker, words: &BTreeSet<String>) -> Result<BTreeMap<(S
 
 /// Ids, and keys as `isolation/plant.rs` gives them: what one could guess or overhear, and ask for.
 fn names(answers: &BTreeMap<(String, String), Answer>) -> BTreeSet<String> {
-    let texts = answers.values().flat_map(|answer| answer.texts.iter());
+    // Nobody can be asked for an entry of the audit log, and what it is about others name as well.
+    let telling = answers.iter().filter(|((path, _), _)| !path.contains("AuditService"));
+    let texts = telling.flat_map(|(_, answer)| answer.texts.iter());
     texts.filter(|text| uuid::Uuid::parse_str(text).is_ok() || text.ends_with("_a")).cloned().collect()
 }
 
