@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use store::Tenant;
+use store::{Held, Tenant};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -39,9 +39,15 @@ impl Tasks {
         });
     }
 
-    /// Runs `work` to its end, also while the process stops (it is waited for).
+    /// Runs `work` to its end, also while the process stops (it is waited for), under the lease that the caller holds.
     pub fn spawn_to_end(&self, work: impl Future<Output = ()> + Send + 'static) {
-        self.tracker.spawn(Tenant::Platform.scope(work));
+        let held = Held::current();
+        self.tracker.spawn(Tenant::Platform.scope(async move {
+            match held {
+                Some(held) => held.scope(work).await,
+                None => work.await,
+            }
+        }));
     }
 
     /// Ends when the process stops.
