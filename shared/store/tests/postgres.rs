@@ -114,7 +114,7 @@ async fn a_schema_that_is_behind_or_far_ahead_is_refused() {
     assert_eq!(reason, "SCHEMA_BEHIND");
     assert!(message.contains("guanxi migrate notes") && message.contains("m0001_notes"), "{message}");
 
-    assert_eq!(Database::migrate("notes", &config, now).await.unwrap(), 3);
+    assert_eq!(Database::migrate("notes", &config, now).await.unwrap(), 4);
     assert_eq!(
         Database::migrate("notes", &config, now).await.unwrap(),
         0,
@@ -142,7 +142,7 @@ async fn two_who_migrate_at_once_do_it_once() {
     let config = fresh().await;
     let (one, other) =
         tokio::join!(Database::migrate("notes", &config, now), Database::migrate("notes", &config, now));
-    assert_eq!(one.unwrap() + other.unwrap(), 3);
+    assert_eq!(one.unwrap() + other.unwrap(), 4);
 }
 
 #[tokio::test]
