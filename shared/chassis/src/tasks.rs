@@ -27,13 +27,15 @@ impl Tasks {
     pub fn spawn(&self, name: impl Into<String>, work: impl Future<Output = ()> + Send + 'static) {
         let (name, stop, mut open) = (name.into(), self.stop.clone(), self.open.subscribe());
         let guarded = async move {
-            // The sender lives as long as we do; an error means that the process is gone.
-            if open.wait_for(|open| *open).await.is_ok() {
+            // An error means that the process is gone: it was given up before it began.
+            let began = open.wait_for(|open| *open).await.is_ok();
+            if began {
                 Tenant::Platform.scope(work).await;
             }
+            began
         };
         self.tracker.spawn(async move {
-            if stop.run_until_cancelled(guarded).await.is_some() {
+            if stop.run_until_cancelled(guarded).await == Some(true) {
                 tracing::error!(task = name, "a background task ended by itself");
             }
         });
