@@ -2,9 +2,11 @@
 
 mod bad_input;
 mod cdnow;
+mod dead_letters;
 mod definitions;
 mod demo;
 mod doors;
+mod full_disk;
 mod isolation;
 mod kill;
 mod law;
@@ -13,5 +15,6 @@ mod members;
 mod metrics;
 mod privacy;
 mod sdk;
+mod skew;
 mod trace;
 mod wechat;

@@ -1,6 +1,7 @@
 //! Runs any set of services in one process: start, serve, drain.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -64,6 +65,29 @@ impl Assembly {
             ));
         }
         Ok(done)
+    }
+
+    /// The databases of all of them, beside the processes that run on them.
+    ///
+    /// # Errors
+    /// What the settings or a database says; [`Kind::Precondition`] for a file that is not there.
+    pub async fn databases(&self, clock: &Clock) -> Result<Vec<(&'static str, Database)>> {
+        let settings = self.layers.merge()?;
+        let mut found = Vec::new();
+        for (service, migrations) in &self.schemas {
+            let database = settings.database(service)?;
+            let file = database.url.expose().strip_prefix("sqlite:").map(Path::new);
+            if let Some(missing) = file.filter(|file| !file.exists()) {
+                let message = format!(
+                    "{service} has no database at {}; name the folder or database that the platform runs on: \
+                     --set common.data=…, --config, or its environment",
+                    missing.display()
+                );
+                return Err(Error::precondition("DATABASE_MISSING", message));
+            }
+            found.push((*service, Database::open(service, &database, *migrations, clock).await?));
+        }
+        Ok(found)
     }
 
     /// Starts all of them and serves.
@@ -203,8 +227,8 @@ impl Process {
             .map_err(|message| Error::precondition("CONFIG_INVALID", format!("common.drain: {message}")))?;
         let ready = Ready::new(log.clone(), databases);
         tasks.spawn("key set", authenticator.clone().keep_fresh());
-        let (routes, web, health) = assemble(parts, &metrics, &ready).await?;
         let gate = rpc::Gate::new(&common, &clock);
+        let (routes, web, health) = assemble(parts, &metrics, &ready, &gate).await?;
         let layer = StackLayer { authenticator, scopes: Scopes::load()?, metrics: metrics.clone(), gate };
         switchboard.bind(layer.layer(routes.clone()));
         let grpc = bind(common.grpc, "common.grpc").await?;
@@ -253,6 +277,7 @@ async fn assemble(
     parts: Vec<(&'static str, Parts)>,
     metrics: &Metrics,
     ready: &Ready,
+    gate: &rpc::Gate,
 ) -> Result<(Routes, axum::Router, Health)> {
     let mut builder = RoutesBuilder::default();
     let mut web = http::routes(metrics.clone(), ready.clone());
@@ -279,7 +304,7 @@ async fn assemble(
     }
     Ok((
         builder.routes().prepare(),
-        http::observed(http::closed(web), metrics.clone()),
+        http::observed(http::closed(web), metrics.clone(), gate.clone()),
         Health { reporter, names },
     ))
 }

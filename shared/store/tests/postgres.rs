@@ -114,7 +114,7 @@ async fn a_schema_that_is_behind_or_far_ahead_is_refused() {
     assert_eq!(reason, "SCHEMA_BEHIND");
     assert!(message.contains("guanxi migrate notes") && message.contains("m0001_notes"), "{message}");
 
-    assert_eq!(Database::migrate("notes", &config, now).await.unwrap(), 3);
+    assert_eq!(Database::migrate("notes", &config, now).await.unwrap(), 4);
     assert_eq!(
         Database::migrate("notes", &config, now).await.unwrap(),
         0,
@@ -142,7 +142,7 @@ async fn two_who_migrate_at_once_do_it_once() {
     let config = fresh().await;
     let (one, other) =
         tokio::join!(Database::migrate("notes", &config, now), Database::migrate("notes", &config, now));
-    assert_eq!(one.unwrap() + other.unwrap(), 3);
+    assert_eq!(one.unwrap() + other.unwrap(), 4);
 }
 
 #[tokio::test]
@@ -229,6 +229,19 @@ async fn leases_are_shared_and_taken_over() {
     );
     let taken: Vec<i64> = names.iter().filter_map(|name| first.held(name)).map(|held| held.fence).collect();
     assert!(taken.iter().max() > fences.iter().max(), "{taken:?} {fences:?}");
+}
+
+/// What there is to share may grow: a channel that is made later has work of its own.
+#[tokio::test]
+async fn work_that_comes_later_is_shared_too() {
+    let (_config, db) = migrated().await;
+    let leases = Leases::new(&db);
+    leases.want("job first");
+    let mut running = JoinSet::new();
+    running.spawn(leases.clone().run());
+    leases.acquired("job first").await;
+    leases.want("job later");
+    tokio::time::timeout(Duration::from_secs(30), leases.acquired("job later")).await.expect("nobody has it");
 }
 
 /// Whoever has lost its lease, and does not know it yet, writes nothing; whoever writes is not overtaken meanwhile.

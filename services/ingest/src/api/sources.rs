@@ -60,7 +60,8 @@ impl Api {
             created_at: now,
             updated_at: now,
         };
-        self.sources.change(async |unit| sources::insert(unit.db(), &source).await).await?;
+        let change = async |unit: &store::Unit| sources::insert(unit.db(), &source).await;
+        self.sources.change(&source.workspace, change).await?;
         Ok(CreateSourceResponse { source: Some(to_wire(&source, write_key)) })
     }
 
@@ -98,7 +99,7 @@ impl Api {
         let write_key = message.rotate_write_key.then(new_write_key);
         let source = self
             .sources
-            .change(async |unit| {
+            .change(&caller.workspace, async |unit| {
                 let old = sources::get(unit.db(), &caller.workspace, &given.key).await?;
                 let mut new = updated(old, &given, kind)?;
                 new.updated_at = now;
@@ -124,7 +125,7 @@ impl Api {
     ) -> Result<DeleteSourceResponse> {
         let change =
             async |unit: &store::Unit| sources::delete(unit.db(), &caller.workspace, &message.key).await;
-        let there = self.sources.change(change).await?;
+        let there = self.sources.change(&caller.workspace, change).await?;
         if there { Ok(DeleteSourceResponse {}) } else { Err(Error::not_found("source", message.key)) }
     }
 }

@@ -29,7 +29,7 @@ impl Api {
             return Err(Error::precondition("JOURNEY_STATE", message));
         }
         to.clone_into(&mut row.state);
-        row.updated_at = self.shared.cx.clock.now().0;
+        row.touch(self.shared.cx.clock.now());
         journeys::update(unit.db(), row.clone()).await?;
         runs::pace(unit.db(), &caller.workspace, key, pace).await?;
         let shared = self.shared.clone();

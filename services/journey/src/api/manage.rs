@@ -65,7 +65,7 @@ impl Api {
         let mut row = journeys::find(unit.db(), &caller.workspace, &key).await?;
         row.name = name;
         row.draft = draft;
-        row.updated_at = self.shared.cx.clock.now().0;
+        row.touch(self.shared.cx.clock.now());
         journeys::update(unit.db(), row.clone()).await?;
         unit.commit().await?;
         Ok(proto::UpdateJourneyResponse { journey: Some(journeys::shown(row)?) })
