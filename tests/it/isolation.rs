@@ -2,7 +2,7 @@
 //!
 //! Requests are made from the descriptors (`isolation/ask.rs`), so that a new method is asked as well.
 
-mod ask;
+pub(crate) mod ask;
 mod plant;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -52,7 +52,8 @@ fn ids(names: &BTreeSet<String>) -> BTreeSet<&str> {
     names.iter().map(String::as_str).filter(|name| uuid::Uuid::parse_str(name).is_ok()).collect()
 }
 
-async fn stage(keys: &Keys) -> Result<Stage> {
+/// All services, which know the tokens of these keys.
+pub(crate) async fn stage(keys: &Keys) -> Result<Stage> {
     Ok(Stage::open(tests::assembly::all(keys.settings())).await?)
 }
 
