@@ -9,7 +9,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, ensure};
 use chassis::rpc::Scopes;
-use chassis::{Assembly, Layers};
 use futures::future::try_join_all;
 use testkit::{Keys, Stage};
 use tonic::Code;
@@ -57,16 +56,7 @@ fn ids(names: &BTreeSet<String>) -> BTreeSet<&str> {
 
 /// All services, which know the tokens of these keys.
 pub(crate) async fn stage(keys: &Keys) -> Result<Stage> {
-    let mut assembly = Assembly::new(Layers::default())
-        .with::<ingest::Ingest>()
-        .with::<identity::Identity>()
-        .with::<profile::Profile>()
-        .with::<segmentation::Segmentation>()
-        .with::<journey::Journey>()
-        .with::<messaging::Messaging>()
-        .with::<analytics::Analytics>();
-    assembly.layers.set = keys.settings();
-    Ok(Stage::open(assembly).await?)
+    Ok(Stage::open(tests::assembly::all(keys.settings())).await?)
 }
 
 #[tokio::test(flavor = "multi_thread")]

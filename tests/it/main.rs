@@ -3,9 +3,11 @@
 mod audit;
 mod bad_input;
 mod cdnow;
+mod dead_letters;
 mod definitions;
 mod demo;
 mod doors;
+mod full_disk;
 mod isolation;
 mod kill;
 mod law;
@@ -14,5 +16,6 @@ mod members;
 mod metrics;
 mod privacy;
 mod sdk;
+mod skew;
 mod trace;
 mod wechat;

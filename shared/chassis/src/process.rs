@@ -1,6 +1,7 @@
 //! Runs any set of services in one process: start, serve, drain.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -65,6 +66,29 @@ impl Assembly {
             ));
         }
         Ok(done)
+    }
+
+    /// The databases of all of them, beside the processes that run on them.
+    ///
+    /// # Errors
+    /// What the settings or a database says; [`Kind::Precondition`] for a file that is not there.
+    pub async fn databases(&self, clock: &Clock) -> Result<Vec<(&'static str, Database)>> {
+        let settings = self.layers.merge()?;
+        let mut found = Vec::new();
+        for (service, migrations) in &self.schemas {
+            let database = settings.database(service)?;
+            let file = database.url.expose().strip_prefix("sqlite:").map(Path::new);
+            if let Some(missing) = file.filter(|file| !file.exists()) {
+                let message = format!(
+                    "{service} has no database at {}; name the folder or database that the platform runs on: \
+                     --set common.data=…, --config, or its environment",
+                    missing.display()
+                );
+                return Err(Error::precondition("DATABASE_MISSING", message));
+            }
+            found.push((*service, Database::open(service, &database, *migrations, clock).await?));
+        }
+        Ok(found)
     }
 
     /// Starts all of them and serves.
@@ -205,8 +229,8 @@ impl Process {
         let changes = audit::Api { databases: databases.clone() };
         let ready = Ready::new(log.clone(), databases);
         tasks.spawn("key set", authenticator.clone().keep_fresh());
-        let (routes, web, health) = assemble(parts, changes, &metrics, &ready).await?;
         let gate = rpc::Gate::new(&common, &clock);
+        let (routes, web, health) = assemble(parts, changes, &metrics, &ready, &gate).await?;
         let layer = StackLayer { authenticator, scopes: Scopes::load()?, metrics: metrics.clone(), gate };
         switchboard.bind(layer.layer(routes.clone()));
         let grpc = bind(common.grpc, "common.grpc").await?;
@@ -256,6 +280,7 @@ async fn assemble(
     changes: audit::Api,
     metrics: &Metrics,
     ready: &Ready,
+    gate: &rpc::Gate,
 ) -> Result<(Routes, axum::Router, Health)> {
     let mut builder = RoutesBuilder::default();
     let mut web = http::routes(metrics.clone(), ready.clone());
@@ -283,7 +308,7 @@ async fn assemble(
     }
     Ok((
         builder.routes().prepare(),
-        http::observed(http::closed(web), metrics.clone()),
+        http::observed(http::closed(web), metrics.clone(), gate.clone()),
         Health { reporter, names },
     ))
 }

@@ -285,6 +285,19 @@ async fn leases_are_shared_and_taken_over() {
     assert!(taken.iter().max() > fences.iter().max(), "{taken:?} {fences:?}");
 }
 
+/// What there is to share may grow: a channel that is made later has work of its own.
+#[tokio::test]
+async fn work_that_comes_later_is_shared_too() {
+    let (_config, db) = migrated().await;
+    let leases = Leases::new(&db);
+    leases.want("job first");
+    let mut running = JoinSet::new();
+    running.spawn(leases.clone().run());
+    leases.acquired("job first").await;
+    leases.want("job later");
+    tokio::time::timeout(Duration::from_secs(30), leases.acquired("job later")).await.expect("nobody has it");
+}
+
 /// Whoever has lost its lease, and does not know it yet, writes nothing; whoever writes is not overtaken meanwhile.
 #[tokio::test]
 async fn a_lost_lease_writes_nothing() {

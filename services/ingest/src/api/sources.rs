@@ -67,7 +67,7 @@ impl Api {
             sources::insert(unit.db(), &source).await?;
             audit::created(unit, &caller, (WHAT, &source.key), &whole(&source))
         };
-        self.sources.change(change).await?;
+        self.sources.change(&source.workspace, change).await?;
         Ok(CreateSourceResponse { source: Some(to_wire(&source, write_key)) })
     }
 
@@ -105,7 +105,7 @@ impl Api {
         let write_key = message.rotate_write_key.then(new_write_key);
         let source = self
             .sources
-            .change(async |unit| {
+            .change(&caller.workspace, async |unit| {
                 let old = sources::get(unit.db(), &caller.workspace, &given.key).await?;
                 let before = whole(&old);
                 let mut new = updated(old, &given, kind)?;
@@ -136,7 +136,7 @@ impl Api {
             sources::delete(unit.db(), &caller.workspace, &message.key).await?;
             audit::deleted(unit, &caller, (WHAT, &old.key), &whole(&old))
         };
-        self.sources.change(change).await?;
+        self.sources.change(&caller.workspace, change).await?;
         Ok(DeleteSourceResponse {})
     }
 }

@@ -16,6 +16,12 @@ pub(crate) async fn all(db: &impl ConnectionTrait) -> Result<Vec<Source>> {
     row::Entity::find().all(db).await.db()?.into_iter().map(from_row).collect()
 }
 
+/// All of a workspace's.
+pub(crate) async fn of(db: &impl ConnectionTrait, workspace: &Workspace) -> Result<Vec<Source>> {
+    let found = row::Entity::find().filter(row::Column::Workspace.eq(workspace.as_str())).all(db).await;
+    found.db()?.into_iter().map(from_row).collect()
+}
+
 /// One page of a workspace's, by key.
 pub(crate) async fn page(
     db: &impl ConnectionTrait,

@@ -30,7 +30,7 @@ impl Api {
         }
         let before = journeys::shown(row.clone())?;
         to.clone_into(&mut row.state);
-        row.updated_at = self.shared.cx.clock.now().0;
+        row.touch(self.shared.cx.clock.now());
         journeys::update(unit.db(), row.clone()).await?;
         runs::pace(unit.db(), &caller.workspace, key, pace).await?;
         let journey = journeys::shown(row)?;

@@ -68,7 +68,7 @@ impl Api {
         let before = journeys::shown(row.clone())?;
         row.name = name;
         row.draft = draft;
-        row.updated_at = self.shared.cx.clock.now().0;
+        row.touch(self.shared.cx.clock.now());
         journeys::update(unit.db(), row.clone()).await?;
         let journey = journeys::shown(row)?;
         audit::changed(&mut unit, &caller, ("journey", &key), &before, &journey)?;

@@ -71,7 +71,7 @@ impl Api {
         if (!same || revived) && matches!(definition.entry.trigger, Trigger::Date(_)) {
             row.backfill = Some(String::new());
         }
-        row.updated_at = self.shared.cx.clock.now().0;
+        row.touch(self.shared.cx.clock.now());
         journeys::update(unit.db(), row.clone()).await?;
         let journey = journeys::shown(row)?;
         audit::changed(&mut unit, &caller, ("journey", key), &before, &journey)?;
