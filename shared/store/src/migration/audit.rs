@@ -12,7 +12,7 @@ const REFUSAL: &str = "the audit log is append-only";
 
 impl MigrationName for Audit {
     fn name(&self) -> &'static str {
-        "m0002_shared_audit"
+        "m0003_shared_audit"
     }
 }
 
