@@ -10,5 +10,6 @@ mod kill;
 mod law;
 mod manifests;
 mod members;
+mod replicas;
 mod sdk;
 mod wechat;
