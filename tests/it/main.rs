@@ -12,6 +12,7 @@ mod manifests;
 mod members;
 mod metrics;
 mod privacy;
+mod replicas;
 mod sdk;
 mod trace;
 mod wechat;
