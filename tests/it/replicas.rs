@@ -1,6 +1,7 @@
 //! Two processes of every service: they share the work, take over from each other, and are replaced under load, and all
 //! that happens happens once. Always on PostgreSQL and JetStream, whatever `STACK` says.
 
+mod calls;
 mod engines;
 mod roll;
 mod shop;
@@ -9,10 +10,12 @@ mod twins;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
+use std::time::Duration;
 
 use anyhow::Result;
 use shop::Shop;
 use tests::platform::eventually;
+use tokio::time::Instant;
 use twins::{Balanced, Leases, Twins};
 use wire::journey::journey_service_client::JourneyServiceClient;
 use wire::journey::{PauseJourneyRequest, ResumeJourneyRequest};
@@ -25,7 +28,7 @@ const SHARING: [&str; 4] = ["identity", "profile", "segmentation", "journey"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn work_is_shared_and_effects_happen_once() -> Result<()> {
-    let twins = Twins::start(&[]).await?;
+    let mut twins = Twins::start(&[]).await?;
     let mut shares = BTreeMap::new();
     for service in SHARING {
         shares.insert(service, shared(&twins, service).await?.held.into_values().collect::<Vec<_>>());
@@ -42,8 +45,35 @@ async fn work_is_shared_and_effects_happen_once() -> Result<()> {
     }
     shop.is_exact(&twins, 4 * CUSTOMERS as usize).await?;
     changes_hold_at_once(&twins, &shop, &ingest, 4 * CUSTOMERS).await?;
-    writeln!(std::io::stderr(), "leases per process: {shares:?}; {} events, each counted once", shop.sent())?;
+    let gap = one_half_dies(&mut twins, &shop, &ingest, 7 * CUSTOMERS as usize).await?;
+    writeln!(
+        std::io::stderr(),
+        "leases per process: {shares:?}; {} events, each counted once; {gap:.2?} after one process of each service was \
+         killed, the others held all leases",
+        shop.sent()
+    )?;
     Ok(())
+}
+
+/// The second process of every service is killed; how long it took until the first ones held all leases. They do all the
+/// work then.
+async fn one_half_dies(twins: &mut Twins, shop: &Shop, ingest: &Balanced, before: usize) -> Result<Duration> {
+    let second = twins.names().into_iter().filter(|(_, n)| *n == 1).collect::<Vec<_>>();
+    twins.kill(&second).await?;
+    let begin = Instant::now();
+    for service in SHARING {
+        eventually("one holder", || async {
+            let leases = twins.leases(service).await?;
+            let one = leases.members == 1 && leases.held.len() == 1;
+            Ok(if one { Ok(()) } else { Err(format!("{service}: {leases:?}")) })
+        })
+        .await?;
+    }
+    let gap = begin.elapsed();
+    shop.deliver(ingest, "order_completed", "half", CUSTOMERS).await?;
+    // Both journeys thank.
+    shop.is_exact(twins, before + 2 * CUSTOMERS as usize).await?;
+    Ok(gap)
 }
 
 /// What is changed through one process is known to the other with the next event.

@@ -67,30 +67,34 @@ impl Recipe {
     /// # Errors
     /// When an engine cannot be started.
     pub async fn prepare(data: &Path, name: String, keys: &Keys) -> Result<Self> {
-        // Of an earlier run on this data.
+        // Of an earlier run on this data: processes that died are just started again.
         let kept = data.join("engines");
-        let name = match std::fs::read_to_string(&kept) {
-            Ok(name) => name,
-            Err(_) => {
-                std::fs::write(&kept, &name)?;
-                name
-            }
-        };
-        let engines = Stack::Engines(name).settings(&SERVICES).await.map_err(said)?;
-        Self::on(engines, keys, 1).await
+        if let Ok(name) = std::fs::read_to_string(&kept) {
+            return Self::again(Stack::Engines(name).settings(&SERVICES).await.map_err(said)?, keys, 1);
+        }
+        let engines = Stack::Engines(name.clone()).settings(&SERVICES).await.map_err(said)?;
+        let recipe = Self::on(engines, keys, 1).await?;
+        std::fs::write(&kept, &name)?;
+        Ok(recipe)
     }
 
     /// The same for so many processes of every service (but of analytics, which is one) on engines of these settings.
     ///
     /// # Errors
     /// When the databases cannot be brought up to date.
-    pub async fn on(mut settings: Vec<String>, keys: &Keys, replicas: usize) -> Result<Self> {
-        settings.extend(keys.settings());
-        settings.extend(["common.dev=true", "common.bus.partitions=2"].map(str::to_owned));
+    pub async fn on(settings: Vec<String>, keys: &Keys, replicas: usize) -> Result<Self> {
+        let recipe = Self::again(settings, keys, replicas)?;
         let mut migrate = vec!["migrate", "all"];
-        migrate.extend(settings.iter().flat_map(|setting| ["--set", setting]));
+        migrate.extend(recipe.settings.iter().flat_map(|setting| ["--set", setting]));
         let migrated = Command::new(binary()?).args(migrate).stdout(Stdio::null()).status().await?;
         ensure!(migrated.success(), "the databases could not be migrated");
+        Ok(recipe)
+    }
+
+    /// The same on databases that are up to date.
+    fn again(mut settings: Vec<String>, keys: &Keys, replicas: usize) -> Result<Self> {
+        settings.extend(keys.settings());
+        settings.extend(["common.dev=true", "common.bus.partitions=2"].map(str::to_owned));
         let mut grpc = BTreeMap::new();
         for service in SERVICES {
             let replicas = if service == "analytics" { 1 } else { replicas };

@@ -239,7 +239,8 @@ fn free_port() -> Result<u16> {
 
 /// Nothing is dropped when a process ends; but the standard input of this one then does, whatever ended us.
 fn end_with_us(server: u32) -> Result<()> {
-    let script = format!("cat > /dev/null; kill -KILL {server}");
+    // A signal to the whole group, such as Ctrl-C or a CI's TERM, must not end the watcher first.
+    let script = format!("trap '' INT TERM; cat > /dev/null; kill -KILL {server}");
     let guard = Command::new("/bin/sh").args(["-c", &script]).stdin(Stdio::piped()).spawn();
     let guard = guard.map_err(|error| failed("no shell", &error))?;
     // Its end of the pipe stays open with ours.

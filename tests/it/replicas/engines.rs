@@ -4,7 +4,8 @@
 use std::io::Write as _;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
+use futures::future::try_join_all;
 use testkit::postgres::Postgres;
 use testkit::{NatsServer, Stack};
 use tests::cluster::SERVICES;
@@ -27,7 +28,7 @@ async fn engines_fall_and_come_back_and_nothing_is_lost() -> Result<()> {
     let falling = fall(&twins, &shop, &ingest, &mut nats, &postgres);
     let (times, orders) = tokio::select! {
         fallen = falling => fallen?,
-        ended = shop.browse(&ingest) => return ended,
+        () = shop.browse(&ingest) => bail!("the calls ended"),
     };
     twins.all_run()?;
     let open = shop.settle(&ingest).await?;
@@ -58,14 +59,7 @@ async fn fall(
         } else {
             postgres.crash()?;
         }
-        for name in twins.names() {
-            eventually("a process that says what is missing", || async {
-                let (status, said) = twins.readiness(name).await?;
-                let missing = status == 503 && said.contains(engine);
-                Ok(if missing { Ok(()) } else { Err(format!("{name:?}: {status} {said}")) })
-            })
-            .await?;
-        }
+        all_say(twins, 503, engine).await?;
         if engine == "event log" {
             nats.restart()?;
         } else {
@@ -76,13 +70,19 @@ async fn fall(
         orders += 2 * ORDERS as usize;
         shop.thanked(orders).await.with_context(|| format!("after {engine}"))?;
         times.push(back.elapsed());
-        for name in twins.names() {
-            eventually("a process that is ready again", || async {
-                let (status, said) = twins.readiness(name).await?;
-                Ok(if status == 200 { Ok(()) } else { Err(format!("{name:?}: {status} {said}")) })
-            })
-            .await?;
-        }
+        all_say(twins, 200, "").await?;
     }
     Ok((times, orders))
+}
+
+/// Returns when every process answers for its readiness with this status and these words.
+async fn all_say(twins: &Twins, wanted: u16, words: &str) -> Result<()> {
+    let asked = twins.names().into_iter().map(|name| {
+        eventually("what a process says of its readiness", move || async move {
+            let (status, said) = twins.readiness(name).await?;
+            let as_wanted = status == wanted && said.contains(words);
+            Ok(if as_wanted { Ok(()) } else { Err(format!("{name:?}: {status} {said}")) })
+        })
+    });
+    try_join_all(asked).await.map(drop)
 }

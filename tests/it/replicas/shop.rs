@@ -1,13 +1,13 @@
 //! What goes on in a shop while its processes come and go: customers look and order, and every order is thanked.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Result;
 use serde_json::json;
 use tests::platform::eventually;
-use tonic::Request;
+use tonic::{Request, Status};
 use wire::analytics::analytics_service_client::AnalyticsServiceClient;
 use wire::analytics::{Measure, QueryTrendRequest};
 use wire::event::{Event, Identifier};
@@ -19,8 +19,8 @@ use wire::messaging::{Channel, ChannelKind, CreateChannelRequest, ListMessagesRe
 use super::twins::{Balanced, Twins};
 use crate::kill::receiver::Receiver;
 
-/// Longest a client waits for an acknowledgement before it gives the call up.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// Longest a client waits for an answer before it gives the call up.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Customers who look at a time.
 const LOT: u32 = 20;
@@ -30,8 +30,8 @@ const LOT: u32 = 20;
 pub(crate) struct Shop {
     receiver: Receiver,
     ids: Mutex<BTreeSet<String>>,
-    /// Lots of [`Shop::browse`] without an acknowledgement so far.
-    open: Mutex<BTreeSet<String>>,
+    /// Lots of [`Shop::call`] without an acknowledgement so far, with how many customers looked.
+    open: Mutex<BTreeMap<String, u32>>,
 }
 
 impl Shop {
@@ -54,44 +54,55 @@ impl Shop {
         Ok(Self { receiver, ids: Mutex::default(), open: Mutex::default() })
     }
 
-    /// One event of each of these customers, in one call; whether it was acknowledged. Unknown outcomes are sent again by
-    /// the client that wants to know, with the same ids.
-    pub(crate) async fn send(&self, to: &Balanced, name: &str, lot: &str, customers: u32) -> Result<bool> {
+    /// One event of each of these customers, in one call. Who wants to know what became of it sends the same again.
+    async fn send(&self, to: &Balanced, name: &str, lot: &str, customers: u32) -> Result<(), Status> {
         let events: Vec<Event> = (0..customers).map(|n| event(name, lot, n)).collect();
         lock(&self.ids).extend(events.iter().map(|event| event.id.clone()));
         let mut request = Request::new(IngestEventsRequest { events, source_key: String::new() });
         request.set_timeout(PATIENCE);
-        let answer = IngestServiceClient::new(to.clone()).ingest_events(request).await;
-        Ok(answer.is_ok_and(|answer| answer.get_ref().rejections.is_empty()))
+        let answer = IngestServiceClient::new(to.clone()).ingest_events(request).await?.into_inner();
+        if answer.rejections.is_empty() { Ok(()) } else { Err(Status::internal(format!("{answer:?}"))) }
     }
 
     /// The same, again with the same ids until it is acknowledged, as a client does.
     pub(crate) async fn deliver(&self, to: &Balanced, name: &str, lot: &str, customers: u32) -> Result<()> {
         eventually("an acknowledgement", || async {
-            Ok(if self.send(to, name, lot, customers).await? { Ok(()) } else { Err("none".to_owned()) })
+            Ok(self.send(to, name, lot, customers).await.map_err(|status| status.to_string()))
         })
         .await
     }
 
-    /// Customers look at things, a lot of them every tenth of a second, for ever.
-    pub(crate) async fn browse(&self, to: &Balanced) -> Result<()> {
-        let mut ticks = tokio::time::interval(Duration::from_millis(100));
-        for lot in 0.. {
-            ticks.tick().await;
-            let lot = format!("browse-{lot}");
-            lock(&self.open).insert(lot.clone());
-            if self.send(to, "product_viewed", &lot, LOT).await? {
-                lock(&self.open).remove(&lot);
-            }
+    /// The same once; [`Shop::settle`] sees to what was not acknowledged.
+    pub(crate) async fn call(
+        &self,
+        to: &Balanced,
+        name: &str,
+        lot: &str,
+        customers: u32,
+    ) -> Result<(), Status> {
+        lock(&self.open).insert(lot.to_owned(), customers);
+        let sent = self.send(to, name, lot, customers).await;
+        if sent.is_ok() {
+            lock(&self.open).remove(lot);
         }
-        Ok(())
+        sent
+    }
+
+    /// Customers look at things, a lot of them every tenth of a second, for ever.
+    pub(crate) async fn browse(&self, to: &Balanced) {
+        let mut ticks = tokio::time::interval(Duration::from_millis(100));
+        for lot in 0_u64.. {
+            ticks.tick().await;
+            // Kept as open otherwise.
+            let _acknowledged = self.call(to, "product_viewed", &format!("browse-{lot}"), LOT).await.is_ok();
+        }
     }
 
     /// What had no acknowledgement is sent again.
     pub(crate) async fn settle(&self, to: &Balanced) -> Result<usize> {
         let open = std::mem::take(&mut *lock(&self.open));
-        for lot in &open {
-            self.deliver(to, "product_viewed", lot, LOT).await?;
+        for (lot, customers) in &open {
+            self.deliver(to, "product_viewed", lot, *customers).await?;
         }
         Ok(open.len())
     }
@@ -136,13 +147,17 @@ impl Shop {
 }
 
 fn event(name: &str, lot: &str, customer: u32) -> Event {
-    let user = Identifier { namespace: "user_id".to_owned(), value: format!("会员{customer}") };
     Event {
         id: format!("{name}-{lot}-{customer}"),
         name: name.to_owned(),
-        identifiers: vec![user],
+        identifiers: vec![user(customer)],
         ..Event::default()
     }
+}
+
+/// A customer of the shop.
+pub(crate) fn user(number: u32) -> Identifier {
+    Identifier { namespace: "user_id".to_owned(), value: format!("会员{number}") }
 }
 
 fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -109,15 +109,28 @@ impl Twins {
         Ok(())
     }
 
-    /// Asks it to stop; how long it took. It must say that all went well.
-    pub(crate) async fn stop(&mut self, name: Name) -> Result<Duration> {
-        self.signal(name, "TERM").await?;
+    /// Asks these to stop, all at once; how long it took until the last was gone. All must say that all went well.
+    pub(crate) async fn stop(&mut self, names: &[Name]) -> Result<Duration> {
+        for name in names {
+            self.signal(*name, "TERM").await?;
+        }
         let begin = Instant::now();
-        let process = self.processes.get_mut(&name).context("no such process")?;
-        let ended = tokio::time::timeout(Duration::from_secs(60), process.child.wait()).await;
-        let status = ended.with_context(|| format!("{name:?} does not stop"))??;
-        ensure!(status.success(), "{name:?} stopped with {status}");
+        for name in names {
+            let process = self.processes.get_mut(name).context("no such process")?;
+            let ended = tokio::time::timeout(Duration::from_secs(60), process.child.wait()).await;
+            let status = ended.with_context(|| format!("{name:?} does not stop"))??;
+            ensure!(status.success(), "{name:?} stopped with {status}");
+        }
         Ok(begin.elapsed())
+    }
+
+    /// Kills these, all at once.
+    pub(crate) async fn kill(&mut self, names: &[Name]) -> Result<()> {
+        for name in names {
+            let mut process = self.processes.remove(name).context("no such process")?;
+            process.child.kill().await?;
+        }
+        Ok(())
     }
 
     /// No process has ended by itself.
