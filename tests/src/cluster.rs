@@ -2,7 +2,7 @@
 //! process, the platform simulator and a gateway.
 
 use std::collections::BTreeMap;
-use std::net::{SocketAddr, TcpListener as StdListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -207,12 +207,12 @@ pub fn addresses(replicas: &[SocketAddr]) -> String {
     replicas.iter().map(|address| format!("http://{address}")).collect::<Vec<_>>().join(",")
 }
 
-/// A port that is free now.
+/// An address that nobody listens on.
 ///
 /// # Errors
 /// When there is none.
 pub fn free() -> Result<SocketAddr> {
-    Ok(StdListener::bind("127.0.0.1:0")?.local_addr()?)
+    Ok((Ipv4Addr::LOCALHOST, testkit::free_port().map_err(said)?).into())
 }
 
 fn said(error: kernel::Error) -> anyhow::Error {

@@ -12,6 +12,8 @@ use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, Statement};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
+use crate::port::free_port;
+
 /// Role that owns tables.
 const OWNER: &str = "guanxi_test_owner";
 /// Role that services connect as.
@@ -281,11 +283,6 @@ fn programs() -> Result<PathBuf> {
             "these tests need PostgreSQL: `apt-get install postgresql` (or set DATABASE_URL to a superuser's URL)",
         )
     })
-}
-
-fn free_port() -> Result<u16> {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-    Ok(free.map_err(|cause| failed("no free port", cause))?.port())
 }
 
 fn address_of(url: &str) -> Result<String> {

@@ -23,7 +23,7 @@ use crate::kill::receiver::Receiver;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Customers who look at a time.
-const LOT: u32 = 20;
+const LOT: u32 = 10;
 
 /// A shop, what its clients were promised, and where its messages arrive.
 #[derive(Debug)]
@@ -88,9 +88,9 @@ impl Shop {
         sent
     }
 
-    /// Customers look at things, a lot of them every tenth of a second, for ever.
+    /// Customers look at things, a lot of them five times a second, for ever.
     pub(crate) async fn browse(&self, to: &Balanced) {
-        let mut ticks = tokio::time::interval(Duration::from_millis(100));
+        let mut ticks = tokio::time::interval(Duration::from_millis(200));
         for lot in 0_u64.. {
             ticks.tick().await;
             // Kept as open otherwise.
