@@ -52,6 +52,7 @@ async fn work_is_shared_and_effects_happen_once() -> Result<()> {
          killed, the others held all leases",
         shop.sent()
     )?;
+    twins.done();
     Ok(())
 }
 

@@ -117,11 +117,17 @@ impl Recipe {
         self.grpc.iter().filter_map(|(name, replicas)| Some((*name, *replicas.first()?))).collect()
     }
 
-    /// Starts a process of `service` with its HTTP at `http`.
+    /// Starts a process of `service` with its HTTP at `http`, its log going to `log`.
     ///
     /// # Errors
     /// When the binary is missing.
-    pub fn start(&self, service: &str, data: &Path, grpc: SocketAddr, http: SocketAddr) -> Result<Child> {
+    pub fn start(
+        &self,
+        service: &str,
+        data: &Path,
+        (grpc, http): (SocketAddr, SocketAddr),
+        log: Stdio,
+    ) -> Result<Child> {
         let own = [
             format!("common.data={}", data.join(service).display()),
             format!("common.grpc={grpc}"),
@@ -135,7 +141,7 @@ impl Recipe {
                 command.args(["--set", setting]);
             }
         }
-        Ok(command.kill_on_drop(true).spawn()?)
+        Ok(command.stderr(log).kill_on_drop(true).spawn()?)
     }
 }
 
@@ -152,7 +158,7 @@ impl Cluster {
             let address = free()?;
             http.push(address);
             let grpc = *first.get(service).context("no such service")?;
-            children.push(recipe.start(service, data, grpc, address)?);
+            children.push(recipe.start(service, data, (grpc, address), Stdio::inherit())?);
         }
         for ((service, address), child) in SERVICES.iter().zip(&http).zip(&mut children) {
             ready(service, *address, child).await?;

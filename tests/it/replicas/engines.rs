@@ -40,6 +40,7 @@ async fn engines_fall_and_come_back_and_nothing_is_lost() -> Result<()> {
          made again, each counted once",
         shop.sent()
     )?;
+    twins.done();
     Ok(())
 }
 
@@ -52,7 +53,9 @@ async fn fall(
     postgres: &Postgres,
 ) -> Result<(Vec<Duration>, usize)> {
     let (mut times, mut orders) = (Vec::new(), 0);
-    for engine in ["event log", "database of"] {
+    for (engine, complaint) in
+        [("event log", "the connection to NATS is lost"), ("database of", "leases cannot be renewed")]
+    {
         shop.deliver(ingest, "order_completed", &format!("before {engine}"), ORDERS).await?;
         if engine == "event log" {
             nats.kill();
@@ -60,6 +63,7 @@ async fn fall(
             postgres.crash()?;
         }
         all_say(twins, 503, engine).await?;
+        all_have_logged(twins, complaint).await?;
         if engine == "event log" {
             nats.restart()?;
         } else {
@@ -85,4 +89,16 @@ async fn all_say(twins: &Twins, wanted: u16, words: &str) -> Result<()> {
         })
     });
     try_join_all(asked).await.map(drop)
+}
+
+/// Returns when every process has these words in its log.
+async fn all_have_logged(twins: &Twins, words: &str) -> Result<()> {
+    for name in twins.names() {
+        eventually("what a process logs", || async {
+            let log = twins.log(name)?;
+            Ok(if log.contains(words) { Ok(()) } else { Err(format!("{name:?}: no `{words}`")) })
+        })
+        .await?;
+    }
+    Ok(())
 }

@@ -38,6 +38,7 @@ async fn a_rolling_restart_fails_no_call() -> Result<()> {
         "all processes replaced, gone after {times:?}; {answered} calls answered, none failed; {} events, each counted once",
         shop.sent()
     )?;
+    twins.done();
     Ok(())
 }
 

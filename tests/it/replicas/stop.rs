@@ -41,6 +41,7 @@ async fn what_stands_still_is_taken_over_and_does_no_harm_later() -> Result<()> 
         shop.sent()
     )?;
     assert!(failed.len() * ONE_IN <= answered, "{} of {answered} failed: {failed:?}", failed.len());
+    twins.done();
     Ok(())
 }
 

@@ -1,7 +1,10 @@
 //! Two processes of every service (of analytics one, by design) on PostgreSQL and JetStream, and hands on each of them.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write as _;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -31,6 +34,7 @@ pub(crate) struct Twins {
     processes: BTreeMap<Name, Process>,
     front: Front,
     data: TempDir,
+    passed: bool,
     _keys: Keys,
     /// Fourteen processes at a time are enough for one machine.
     _alone: MutexGuard<'static, ()>,
@@ -41,6 +45,9 @@ struct Process {
     child: Child,
     http: SocketAddr,
 }
+
+/// Lines of each process's log that are shown when a test fails.
+const COMPLAINTS: usize = 12;
 
 static ALONE: Mutex<()> = Mutex::const_new(());
 
@@ -58,7 +65,15 @@ impl Twins {
         let (keys, data) = (Keys::new()?, tempfile::tempdir()?);
         let recipe = Recipe::on(settings, &keys, 2).await?;
         let front = Front::start(&recipe.first()).await?;
-        let mut twins = Self { recipe, processes: BTreeMap::new(), front, data, _keys: keys, _alone: alone };
+        let mut twins = Self {
+            recipe,
+            processes: BTreeMap::new(),
+            front,
+            data,
+            passed: false,
+            _keys: keys,
+            _alone: alone,
+        };
         let names = twins.names();
         for name in &names {
             twins.spawn(*name)?;
@@ -82,9 +97,25 @@ impl Twins {
     pub(crate) fn spawn(&mut self, (service, n): Name) -> Result<()> {
         let grpc = *self.recipe.grpc.get(service).and_then(|all| all.get(n)).context("no such process")?;
         let http = free()?;
-        let child = self.recipe.start(service, &self.data.path().join(n.to_string()), grpc, http)?;
+        let log = File::options().create(true).append(true).open(self.log_file((service, n)))?;
+        let data = self.data.path().join(n.to_string());
+        let child = self.recipe.start(service, &data, (grpc, http), log.into())?;
         self.processes.insert((service, n), Process { child, http });
         Ok(())
+    }
+
+    fn log_file(&self, (service, n): Name) -> PathBuf {
+        self.data.path().join(format!("{service}-{n}.log"))
+    }
+
+    /// What it has logged, and what its predecessors in its place have.
+    pub(crate) fn log(&self, name: Name) -> Result<String> {
+        Ok(std::fs::read_to_string(self.log_file(name))?)
+    }
+
+    /// The test has passed: nobody need see what the processes complained of.
+    pub(crate) fn done(mut self) {
+        self.passed = true;
     }
 
     /// Returns when it says that it is ready.
@@ -185,6 +216,19 @@ impl Twins {
         }
         db.close().await?;
         Ok(leases)
+    }
+}
+
+impl Drop for Twins {
+    fn drop(&mut self) {
+        let complaint = |line: &&str| [" WARN ", "ERROR ", "error"].iter().any(|sign| line.contains(sign));
+        for name in self.names().into_iter().filter(|_| !self.passed) {
+            let log = self.log(name).unwrap_or_default();
+            let last: Vec<&str> = log.lines().rev().filter(complaint).take(COMPLAINTS).collect();
+            let text: String = last.iter().rev().map(|line| format!("  {line}\n")).collect();
+            // Nobody is left to hear of a failure.
+            let _said = write!(std::io::stderr(), "{name:?}:\n{text}").is_ok();
+        }
     }
 }
 
