@@ -2,14 +2,13 @@
 //!
 //! Requests are made from the descriptors (`isolation/ask.rs`), so that a new method is asked as well.
 
-mod ask;
+pub(crate) mod ask;
 mod plant;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, ensure};
 use chassis::rpc::Scopes;
-use chassis::{Assembly, Layers};
 use futures::future::try_join_all;
 use testkit::{Keys, Stage};
 use tonic::Code;
@@ -53,17 +52,9 @@ fn ids(names: &BTreeSet<String>) -> BTreeSet<&str> {
     names.iter().map(String::as_str).filter(|name| uuid::Uuid::parse_str(name).is_ok()).collect()
 }
 
-async fn stage(keys: &Keys) -> Result<Stage> {
-    let mut assembly = Assembly::new(Layers::default())
-        .with::<ingest::Ingest>()
-        .with::<identity::Identity>()
-        .with::<profile::Profile>()
-        .with::<segmentation::Segmentation>()
-        .with::<journey::Journey>()
-        .with::<messaging::Messaging>()
-        .with::<analytics::Analytics>();
-    assembly.layers.set = keys.settings();
-    Ok(Stage::open(assembly).await?)
+/// All services, which know the tokens of these keys.
+pub(crate) async fn stage(keys: &Keys) -> Result<Stage> {
+    Ok(Stage::open(tests::assembly::all(keys.settings())).await?)
 }
 
 #[tokio::test(flavor = "multi_thread")]

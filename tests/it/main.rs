@@ -1,10 +1,13 @@
 //! Tests across services: the architecture's rules, and the real binary with real input.
 
+mod audit;
 mod bad_input;
 mod cdnow;
+mod dead_letters;
 mod definitions;
 mod demo;
 mod doors;
+mod full_disk;
 mod isolation;
 mod kill;
 mod law;
@@ -14,5 +17,6 @@ mod metrics;
 mod privacy;
 mod replicas;
 mod sdk;
+mod skew;
 mod trace;
 mod wechat;

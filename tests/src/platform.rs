@@ -38,16 +38,15 @@ pub struct Platform {
     pub mailbox: String,
 }
 
-/// The binary that `make test` has built beside this test.
+/// The binary that `make test` or `make bench` has built.
 ///
 /// # Errors
 /// When it is not there.
 pub fn binary() -> Result<PathBuf> {
     let test = std::env::current_exe()?;
-    let folder = test.parent().and_then(Path::parent).context("the test runs outside a target folder")?;
-    let binary = folder.join("guanxi");
-    ensure!(binary.exists(), "{} is missing: run `cargo build` first, as `make test` does", binary.display());
-    Ok(binary)
+    // Tests are in a folder below it, the bench is beside it.
+    let found = test.ancestors().skip(1).take(2).map(|folder| folder.join("guanxi")).find(|file| file.exists());
+    found.context("guanxi is not built: run `cargo build` first (for the bench with --release), as make does")
 }
 
 impl Platform {
@@ -89,15 +88,27 @@ impl Platform {
     /// When it does not come up.
     pub async fn start_with(data: &Path, settings: &[String]) -> Result<Self> {
         let log = std::fs::File::create(data.join(LOG))?;
-        Self::in_one(data, settings, log.into()).await
+        let arguments: Vec<String> =
+            settings.iter().flat_map(|setting| ["--set".to_owned(), setting.clone()]).collect();
+        Self::in_one(data, &arguments, log.into()).await
     }
 
-    async fn in_one(data: &Path, settings: &[String], log: Stdio) -> Result<Self> {
+    /// The same with settings in the form of a file.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn start_configured(data: &Path, file: &str) -> Result<Self> {
+        let path = data.join("guanxi.toml");
+        std::fs::write(&path, file)?;
+        Self::in_one(data, &["--config".to_owned(), path.display().to_string()], Stdio::inherit()).await
+    }
+
+    async fn in_one(data: &Path, arguments: &[String], log: Stdio) -> Result<Self> {
         let setting = format!("common.data={}", data.display());
         let mut child = Command::new(binary()?)
             .args(["dev", "--simulator", "127.0.0.1:0", "--mailbox", "127.0.0.1:0", "--set", &setting])
             .args(["--set", "common.grpc=127.0.0.1:0", "--set", "common.http=127.0.0.1:0"])
-            .args(settings.iter().flat_map(|setting| ["--set", setting]))
+            .args(arguments)
             .stdout(Stdio::piped())
             .stderr(log)
             .kill_on_drop(true)

@@ -20,6 +20,8 @@ pub(crate) enum Command {
     Serve(Serve),
     /// Bring the schemas of some services (or `all`) up to date, as the owner of their tables.
     Migrate(Serve),
+    /// List the events that services could not take, give them to the services again, or discard them.
+    DeadLetters(DeadLetters),
     /// Create or update definitions from YAML; prints what changes.
     Apply(Apply),
     /// Play a seeded shop of a few hundred customers on fresh data, show what happened, and go on serving.
@@ -71,6 +73,30 @@ pub(crate) struct Serve {
     /// Names of services, or `all`.
     #[arg(required = true)]
     pub(crate) services: Vec<String>,
+    #[command(flatten)]
+    pub(crate) run: Run,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DeadLetters {
+    /// Names of services, or `all`.
+    #[arg(required = true)]
+    pub(crate) services: Vec<String>,
+    /// Only those of this workspace.
+    #[arg(long, value_name = "SLUG")]
+    pub(crate) workspace: Option<String>,
+    /// Only those with this reason.
+    #[arg(long, value_name = "REASON")]
+    pub(crate) reason: Option<String>,
+    /// Only this one; may be repeated.
+    #[arg(long, value_name = "ID")]
+    pub(crate) id: Vec<i64>,
+    /// Give them to the running service again; those that it cannot take this time either stay.
+    #[arg(long)]
+    pub(crate) redrive: bool,
+    /// Forget them for good.
+    #[arg(long, conflicts_with = "redrive")]
+    pub(crate) discard: bool,
     #[command(flatten)]
     pub(crate) run: Run,
 }

@@ -4,6 +4,7 @@ mod apply;
 mod assembly;
 mod cli;
 mod client;
+mod dead_letters;
 mod demo;
 mod dev;
 mod import;
@@ -30,6 +31,7 @@ async fn main() -> ExitCode {
         cli::Command::Dev(options) => dev::run(options).await,
         cli::Command::Serve(options) => serve::run(options).await,
         cli::Command::Migrate(options) => migrate::run(options).await,
+        cli::Command::DeadLetters(options) => dead_letters::run(options).await,
         cli::Command::Apply(options) => apply::run(options).await,
         cli::Command::Demo(options) => demo::run(options).await,
         cli::Command::Import(options) => import::run(options).await,

@@ -33,6 +33,9 @@ impl Service for Ingest {
 
     async fn start(config: Config, cx: Context) -> Result<Parts> {
         let sources = sources::Sources::open(&cx.db, cx.dev).await?;
+        if cx.db.is_shared() {
+            cx.tasks.spawn("ingest sources", sources.clone().follow());
+        }
         let intake = intake::Intake::open(&config, &cx).await?;
         jobs::start(&config, &cx)?;
         let web = http::routes(&config, &cx, intake.clone(), sources.clone())?;

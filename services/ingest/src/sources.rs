@@ -2,18 +2,20 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use kernel::{Error, Result, Workspace};
-use sea_orm::ConnectionTrait;
 use store::{Database, Unit};
 use tokio::sync::Mutex;
 
 use crate::domain::source::{self, Kind, Source, hash_write_key};
 use crate::store::sources;
 
-/// Reads from memory; writes to the database and to memory in one step.
-///
-/// One process takes the events of a log, so that nobody else changes the table meanwhile.
+/// So often the table is read again where other processes may have changed it.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Reads from memory; writes to the database and to memory in one step. What another process changes is known within
+/// [`LOOK`] (see [`Sources::follow`]).
 #[derive(Debug)]
 pub(crate) struct Sources {
     db: Database,
@@ -42,8 +44,20 @@ impl Sources {
         };
         let sources =
             Self { db: db.clone(), dev: dev.then(built_in), known: Arc::default(), changing: Arc::default() };
-        replace(&sources.known, sources.load(db.read()).await?);
+        sources.read_again().await?;
         Ok(Arc::new(sources))
+    }
+
+    /// Reads again what other processes may have changed, for ever. Does so on the platform's behalf: who runs it says so.
+    pub(crate) async fn follow(self: Arc<Self>) {
+        let mut looks = tokio::time::interval(LOOK);
+        looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            looks.tick().await;
+            if let Err(error) = self.read_again().await {
+                tracing::warn!(%error, "sources changed by other processes cannot be read; trying again");
+            }
+        }
     }
 
     /// The source of that key; an empty key means the built-in `api`.
@@ -69,29 +83,51 @@ impl Sources {
         self.read(|known| known.callbacks.get(key).cloned().unwrap_or_default())
     }
 
-    /// Changes the table, one change at a time; what it holds then is known as soon as it is committed, also when the
-    /// caller has gone away meanwhile.
+    /// Changes the sources of one workspace, one change at a time; what there is then is known as soon as it is
+    /// committed, also when the caller has gone away meanwhile. Those of others are not looked at: a caller sees only its
+    /// own.
     ///
     /// # Errors
     /// What `work` says, or the database.
-    pub(crate) async fn change<T>(&self, work: impl AsyncFnOnce(&Unit) -> Result<T>) -> Result<T> {
+    pub(crate) async fn change<T>(
+        &self,
+        workspace: &Workspace,
+        work: impl AsyncFnOnce(&mut Unit) -> Result<T>,
+    ) -> Result<T> {
         let one_at_a_time = self.changing.clone().lock_owned().await;
         let mut unit = self.db.begin().await?;
-        let outcome = work(&unit).await?;
-        let after = self.load(unit.db()).await?;
-        let known = self.known.clone();
+        let outcome = work(&mut unit).await?;
+        let after = sources::of(unit.db(), workspace).await?.into_iter().map(Arc::new);
+        let after: Vec<_> = after.chain(self.dev.clone().filter(|dev| dev.workspace == *workspace)).collect();
+        let (known, workspace) = (self.known.clone(), workspace.clone());
         unit.afterwards(move || {
-            replace(&known, after);
+            let mut known = known.write().unwrap_or_else(PoisonError::into_inner);
+            let others = known.by_key.values().filter(|source| source.workspace != workspace).cloned();
+            *known = others.chain(after).collect();
             drop(one_at_a_time);
         });
         unit.commit().await?;
         Ok(outcome)
     }
 
-    async fn load(&self, db: &impl ConnectionTrait) -> Result<Known> {
-        let mut known = Known::default();
-        let all = sources::all(db).await?.into_iter().map(Arc::new);
-        for source in all.chain(self.dev.clone()) {
+    /// Everything, unless a change is under way: then after it.
+    async fn read_again(&self) -> Result<()> {
+        let _one_at_a_time = self.changing.lock().await;
+        let all = sources::all(self.db.read()).await?.into_iter().map(Arc::new);
+        let known = all.chain(self.dev.clone()).collect();
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = known;
+        Ok(())
+    }
+
+    fn read<T>(&self, look: impl FnOnce(&Known) -> T) -> T {
+        look(&self.known.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl FromIterator<Arc<Source>> for Known {
+    fn from_iter<I: IntoIterator<Item = Arc<Source>>>(sources: I) -> Self {
+        let mut known = Self::default();
+        for source in sources {
             if source.kind.has_write_key() {
                 known.by_write_key.insert(source.write_key_hash.clone(), source.clone());
             }
@@ -100,16 +136,8 @@ impl Sources {
             }
             known.by_key.insert((source.workspace.clone(), source.key.clone()), source);
         }
-        Ok(known)
+        known
     }
-
-    fn read<T>(&self, look: impl FnOnce(&Known) -> T) -> T {
-        look(&self.known.read().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-fn replace(known: &RwLock<Known>, with: Known) {
-    *known.write().unwrap_or_else(PoisonError::into_inner) = with;
 }
 
 #[cfg(test)]

@@ -170,3 +170,6 @@ async fn load(db: &impl ConnectionTrait, workspace: &Workspace) -> Result<Index>
     }
     Ok(Index::build(journeys::published(db, workspace).await?, versions))
 }
+
+#[cfg(test)]
+mod tests;

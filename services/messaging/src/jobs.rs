@@ -71,11 +71,11 @@ impl Dispatcher {
     /// Settles what a process that died was sending: once after delivery has become this process's to do, and before it
     /// does any.
     async fn recover(&self) -> Result<()> {
-        let fence = Held::current().map(|held| held.fence);
+        let fence = Held::current().map_or(0, |held| held.fence);
         let mut settled = self.settled.lock().await;
-        if settled.is_none() || *settled != fence {
+        if *settled != Some(fence) {
             recover::recover(&self.cx).await?;
-            *settled = fence;
+            *settled = Some(fence);
         }
         Ok(())
     }

@@ -69,6 +69,8 @@ pub struct Limits {
     pub subject: Rate,
     /// By all together at once.
     pub calls_in_progress: usize,
+    /// Bytes of all their requests together.
+    pub bytes_in_progress: usize,
 }
 
 /// How often something may happen.
@@ -302,7 +304,12 @@ impl Settings {
     /// # Errors
     /// [`kernel::Kind::Precondition`] that names the key at fault.
     pub fn section<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
-        self.config.get(name).map_err(|cause| wrong(format!("{name}: {cause}")))
+        let unread = |cause| wrong(format!("{name}: {cause}"));
+        let value: config::Value = self.config.get(name).map_err(unread)?;
+        serde_path_to_error::deserialize(value).map_err(|cause| match cause.path().to_string().as_str() {
+            "." => unread(cause.into_inner()),
+            path => wrong(format!("{name}.{path}: {}", cause.inner())),
+        })
     }
 
     /// All of it as JSON, with secrets hidden: URLs of databases and everything named like a secret.

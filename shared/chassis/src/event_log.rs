@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bus::Log;
 use bus::embedded::{self, EmbeddedLog};
 use bus::jetstream::{self, JetStreamLog};
-use kernel::{Clock, Error, Result};
+use kernel::{Clock, Error, Kind, Result};
 
 use crate::config::Common;
 
@@ -27,7 +27,12 @@ pub(crate) async fn open(common: &Common, clock: &Clock) -> Result<Arc<dyn Log>>
         };
         let folder = common.data.join("log");
         let log = tokio::task::spawn_blocking(move || EmbeddedLog::open(&folder, options)).await;
-        return Ok(log.map_err(|cause| Error::internal("opening the log was interrupted").caused_by(cause))??);
+        let log = log.map_err(|cause| Error::internal("opening the log was interrupted").caused_by(cause))?;
+        return Ok(log.map_err(named)?);
+    }
+    if bus.certificate.as_os_str().is_empty() != bus.key.as_os_str().is_empty() {
+        let message = "common.bus.certificate and common.bus.key belong together: name both files, or none";
+        return Err(Error::precondition("CONFIG_INVALID", message));
     }
     let file = |path: &PathBuf| (!path.as_os_str().is_empty()).then(|| path.clone());
     let options = jetstream::Options {
@@ -40,5 +45,13 @@ pub(crate) async fn open(common: &Common, clock: &Clock) -> Result<Arc<dyn Log>>
         client: file(&bus.certificate).zip(file(&bus.key)),
         credentials: file(&bus.credentials),
     };
-    Ok(JetStreamLog::connect(options).await?)
+    Ok(JetStreamLog::connect(options).await.map_err(named)?)
+}
+
+/// What the log calls an argument is an option here.
+fn named(error: Error) -> Error {
+    if error.kind == Kind::Invalid {
+        return Error::precondition("CONFIG_INVALID", format!("common.bus.{}", error.message));
+    }
+    error
 }

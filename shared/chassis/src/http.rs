@@ -7,12 +7,14 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use http::{Method, StatusCode, Uri};
+use http::{HeaderValue, Method, StatusCode, Uri, header};
+use kernel::Error;
 use serde_json::json;
 use tracing::Instrument as _;
 
 use crate::metrics::Metrics;
 use crate::ready::Ready;
+use crate::rpc::Gate;
 use crate::trace;
 
 /// `GET /healthz` (200 while the process lives), `GET /readyz` (200 when work may be sent, else 503 with what is
@@ -30,23 +32,31 @@ pub(crate) fn closed(routes: Router) -> Router {
     routes.fallback(unknown).method_not_allowed_fallback(other_method)
 }
 
-/// Counts and times what is asked by its route (never by its path, of which there may be any number), and goes on from
-/// the trace it carries.
-pub(crate) fn observed(routes: Router, metrics: Metrics) -> Router {
-    routes.layer(from_fn_with_state(metrics, observe))
+/// Lets in as much as `gate` does, counts and times it by its route (never by its path, of which there may be any number),
+/// and goes on from the trace it carries.
+pub(crate) fn observed(routes: Router, metrics: Metrics, gate: Gate) -> Router {
+    routes.layer(from_fn_with_state((metrics, gate), observe))
 }
 
 /// Of health and metrics: asked for all the time by machines, and no measure of anything.
 const OURS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
-async fn observe(State(metrics): State<Metrics>, mut request: Request, next: Next) -> Response {
+async fn observe(
+    State((metrics, gate)): State<(Metrics, Gate)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let route = request.extensions().get::<MatchedPath>().map_or("other", MatchedPath::as_str).to_owned();
     if OURS.contains(&route.as_str()) {
         return next.run(request).await;
     }
     let (begin, method) = (Instant::now(), request.method().clone());
     let span = trace::request(&method, &route, request.headers_mut());
-    let response = next.run(request).instrument(span.clone()).await;
+    let response = match gate.enter_http(request.headers()) {
+        // The place is given up with the answer.
+        Ok(_place) => next.run(request).instrument(span.clone()).await,
+        Err(error) => overloaded(&error),
+    };
     span.record("http.response.status_code", response.status().as_u16());
     metrics.request(&route, response.status().as_u16(), begin.elapsed());
     response
@@ -74,6 +84,16 @@ pub async fn other_method(method: Method, uri: Uri) -> Response {
     let message =
         format!("{} does not take {method}; use a method that the header `Allow` names", uri.path());
     refusal(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", &message)
+}
+
+/// Refuses what there is no place for, before anything of it is read.
+fn overloaded(error: &Error) -> Response {
+    let mut response = refusal(StatusCode::TOO_MANY_REQUESTS, error.reason, &error.message);
+    // Whole seconds, and not before the time.
+    let wait = error.retry_after.unwrap_or_default();
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    response
 }
 
 fn refusal(status: StatusCode, reason: &str, message: &str) -> Response {

@@ -1,6 +1,7 @@
 //! Runs any set of services in one process: start, serve, drain.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::service::{Routes, RoutesBuilder};
 use tower::Layer as _;
+use wire::audit::audit_service_server::AuditServiceServer;
 
 use crate::auth::Authenticator;
 use crate::config::{Common, Layers, Settings};
@@ -21,7 +23,7 @@ use crate::rpc::{self, Rpc, Scopes, StackLayer, Switchboard};
 use crate::service::{Context, Parts, Service};
 use crate::tasks::Tasks;
 use crate::tls::Tls;
-use crate::{event_log, http, status};
+use crate::{audit, event_log, http, status};
 
 type Start = Box<dyn for<'a> FnOnce(&'a mut Process) -> BoxFuture<'a, Result<()>> + Send>;
 
@@ -64,6 +66,29 @@ impl Assembly {
             ));
         }
         Ok(done)
+    }
+
+    /// The databases of all of them, beside the processes that run on them.
+    ///
+    /// # Errors
+    /// What the settings or a database says; [`Kind::Precondition`] for a file that is not there.
+    pub async fn databases(&self, clock: &Clock) -> Result<Vec<(&'static str, Database)>> {
+        let settings = self.layers.merge()?;
+        let mut found = Vec::new();
+        for (service, migrations) in &self.schemas {
+            let database = settings.database(service)?;
+            let file = database.url.expose().strip_prefix("sqlite:").map(Path::new);
+            if let Some(missing) = file.filter(|file| !file.exists()) {
+                let message = format!(
+                    "{service} has no database at {}; name the folder or database that the platform runs on: \
+                     --set common.data=…, --config, or its environment",
+                    missing.display()
+                );
+                return Err(Error::precondition("DATABASE_MISSING", message));
+            }
+            found.push((*service, Database::open(service, &database, *migrations, clock).await?));
+        }
+        Ok(found)
     }
 
     /// Starts all of them and serves.
@@ -201,10 +226,11 @@ impl Process {
         } = self;
         let drain = kernel::time::parse_duration(&common.drain)
             .map_err(|message| Error::precondition("CONFIG_INVALID", format!("common.drain: {message}")))?;
+        let changes = audit::Api { databases: databases.clone() };
         let ready = Ready::new(log.clone(), databases);
         tasks.spawn("key set", authenticator.clone().keep_fresh());
-        let (routes, web, health) = assemble(parts, &metrics, &ready).await?;
         let gate = rpc::Gate::new(&common, &clock);
+        let (routes, web, health) = assemble(parts, changes, &metrics, &ready, &gate).await?;
         let layer = StackLayer { authenticator, scopes: Scopes::load()?, metrics: metrics.clone(), gate };
         switchboard.bind(layer.layer(routes.clone()));
         let grpc = bind(common.grpc, "common.grpc").await?;
@@ -251,8 +277,10 @@ impl Process {
 
 async fn assemble(
     parts: Vec<(&'static str, Parts)>,
+    changes: audit::Api,
     metrics: &Metrics,
     ready: &Ready,
+    gate: &rpc::Gate,
 ) -> Result<(Routes, axum::Router, Health)> {
     let mut builder = RoutesBuilder::default();
     let mut web = http::routes(metrics.clone(), ready.clone());
@@ -268,7 +296,8 @@ async fn assemble(
         .add_service(health)
         .add_service(reflection().build_v1().map_err(unserved)?)
         // Python's client, among others, still asks for this one.
-        .add_service(reflection().build_v1alpha().map_err(unserved)?);
+        .add_service(reflection().build_v1alpha().map_err(unserved)?)
+        .add_service(AuditServiceServer::new(changes));
     for (name, part) in parts {
         for add in part.grpc {
             add(&mut builder);
@@ -279,7 +308,7 @@ async fn assemble(
     }
     Ok((
         builder.routes().prepare(),
-        http::observed(http::closed(web), metrics.clone()),
+        http::observed(http::closed(web), metrics.clone(), gate.clone()),
         Health { reporter, names },
     ))
 }

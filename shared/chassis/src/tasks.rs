@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use store::Tenant;
+use store::{Held, Tenant};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -27,21 +27,29 @@ impl Tasks {
     pub fn spawn(&self, name: impl Into<String>, work: impl Future<Output = ()> + Send + 'static) {
         let (name, stop, mut open) = (name.into(), self.stop.clone(), self.open.subscribe());
         let guarded = async move {
-            // The sender lives as long as we do; an error means that the process is gone.
-            if open.wait_for(|open| *open).await.is_ok() {
+            // An error means that the process is gone: it was given up before it began.
+            let began = open.wait_for(|open| *open).await.is_ok();
+            if began {
                 Tenant::Platform.scope(work).await;
             }
+            began
         };
         self.tracker.spawn(async move {
-            if stop.run_until_cancelled(guarded).await.is_some() {
+            if stop.run_until_cancelled(guarded).await == Some(true) {
                 tracing::error!(task = name, "a background task ended by itself");
             }
         });
     }
 
-    /// Runs `work` to its end, also while the process stops (it is waited for).
+    /// Runs `work` to its end, also while the process stops (it is waited for), under the lease that the caller holds.
     pub fn spawn_to_end(&self, work: impl Future<Output = ()> + Send + 'static) {
-        self.tracker.spawn(Tenant::Platform.scope(work));
+        let held = Held::current();
+        self.tracker.spawn(Tenant::Platform.scope(async move {
+            match held {
+                Some(held) => held.scope(work).await,
+                None => work.await,
+            }
+        }));
     }
 
     /// Ends when the process stops.

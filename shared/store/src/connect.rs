@@ -4,8 +4,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use kernel::{Error, Kind, Result};
+use sea_orm::sqlx::postgres::{PgConnectOptions, PgConnection};
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+use sea_orm::sqlx::{self, Connection as _};
 use sea_orm::{ConnectOptions, DatabaseConnection};
+use tokio::time::{Instant, timeout};
 
 /// What a URL names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +63,7 @@ pub(crate) async fn postgres(
     name: &str,
     timeout: Duration,
 ) -> Result<DatabaseConnection> {
+    greet(url).await?;
     let mut options = pool(url, connections);
     let name = format!("guanxi {name}");
     options.map_sqlx_postgres_opts(move |postgres| {
@@ -69,6 +73,46 @@ pub(crate) async fn postgres(
         ])
     });
     connect(options).await
+}
+
+/// A database that is only starting is waited for so long.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Between two attempts.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Connects once, so that what is wrong is known: a pool tries a connection that is refused again and again, and in the
+/// end only says that it took too long.
+async fn greet(url: &str) -> Result<()> {
+    let options = postgres_options(url)?;
+    let place = format!(
+        "{}:{}/{}",
+        options.get_host(),
+        options.get_port(),
+        options.get_database().unwrap_or_default()
+    );
+    let begin = Instant::now();
+    loop {
+        let cause = match timeout(PATIENCE, PgConnection::connect_with(&options)).await {
+            Ok(Ok(connection)) => {
+                // It is as good as closed when that fails.
+                let _closed = connection.close().await.is_ok();
+                return Ok(());
+            }
+            Ok(Err(cause @ sqlx::Error::Io(_))) if begin.elapsed() < PATIENCE => cause,
+            Ok(Err(cause)) => return Err(unopened(&format!(" at {place}"), cause)),
+            Err(cause) => return Err(unopened(&format!(" at {place}"), cause)),
+        };
+        tracing::warn!(place, error = %cause, "the database cannot be reached; trying again");
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+fn unopened(place: &str, cause: impl std::error::Error + Send + Sync + 'static) -> Error {
+    let message = format!(
+        "the database{place} cannot be opened: {cause}; see that it runs, and that database.url names its host, \
+         database, role and password"
+    );
+    Error::new(Kind::Unavailable, "DATABASE_UNAVAILABLE", message).caused_by(cause)
 }
 
 fn pool(url: &str, connections: u32) -> ConnectOptions {
@@ -85,13 +129,7 @@ fn pool(url: &str, connections: u32) -> ConnectOptions {
 
 #[expect(clippy::disallowed_methods, reason = "the one place that connects")]
 async fn connect(options: ConnectOptions) -> Result<DatabaseConnection> {
-    sea_orm::Database::connect(options).await.map_err(|cause| {
-        let message = format!(
-            "the database cannot be opened: {cause}; see that it runs, and that database.url names its host, \
-             database, role and password"
-        );
-        Error::new(Kind::Unavailable, "DATABASE_UNAVAILABLE", message).caused_by(cause)
-    })
+    sea_orm::Database::connect(options).await.map_err(|cause| unopened("", cause))
 }
 
 /// Makes the folder of a database file.
@@ -108,8 +146,11 @@ pub(crate) fn make_folder(file: &Path) -> Result<()> {
 
 /// The role that a URL of PostgreSQL names.
 pub(crate) fn role(url: &str) -> Result<String> {
-    let options: sea_orm::sqlx::postgres::PgConnectOptions = url.parse().map_err(|cause| {
+    Ok(postgres_options(url)?.get_username().to_owned())
+}
+
+fn postgres_options(url: &str) -> Result<PgConnectOptions> {
+    url.parse().map_err(|cause| {
         Error::precondition("DATABASE_URL_UNKNOWN", format!("database.url cannot be read: {cause}"))
-    })?;
-    Ok(options.get_username().to_owned())
+    })
 }

@@ -1,5 +1,7 @@
 //! Applies a stream to a service's database: each batch in one transaction with the position it leads to.
 
+mod poison;
+
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,12 +18,14 @@ use wire::event::Event;
 
 use crate::lag::{Lag, Oldest};
 use crate::position::Position;
-use crate::{Database, Held, Leases, Unit, dead_letter};
+use crate::{Database, Held, Leases, Unit};
 
 /// Pause after a passing failure.
 const PAUSE: Duration = Duration::from_millis(200);
 /// How often the progress of another process is looked at.
 const GLANCE: Duration = Duration::from_millis(10);
+/// So often it is looked for events to be given to the service again.
+const LOOK: Duration = Duration::from_secs(1);
 /// Longest time that a position is kept in memory alone, while nothing that matters here passes.
 const UNSAVED: Duration = Duration::from_secs(1);
 
@@ -56,8 +60,9 @@ impl Delivery {
 pub trait Handler: Send + Sync + 'static {
     /// Applies a batch (one partition, in order, repetitions already left out) within `unit`.
     ///
-    /// A batch that fails with an error that is not retryable is applied again event by event, and the event that still
-    /// fails is set aside as a dead letter.
+    /// A batch that fails with an error that is not retryable is applied again half by half, and an event that fails
+    /// alone is set aside as a dead letter. Events that were set aside come again when an operator says so, then alone and
+    /// out of their order.
     ///
     /// # Errors
     /// Whatever went wrong; the unit is rolled back.
@@ -218,6 +223,7 @@ impl<H: Handler> Consumer<H> {
 
     async fn repeat(self, applied: Applied) {
         let mut places: Vec<Option<Place>> = (0..self.log.partitions()).map(|_| None).collect();
+        let mut look = Instant::now();
         loop {
             let mut idle = true;
             // Asked for before the leases are looked at, so that no change is missed.
@@ -235,23 +241,25 @@ impl<H: Handler> Consumer<H> {
                     applied.note(partition, place.position.next);
                 }
             }
+            if look.elapsed() >= LOOK {
+                self.redrive(&places).await;
+                look = Instant::now();
+            }
             if idle {
                 self.activity.touch();
-                self.rest(&places, changed).await;
+                self.rest(&places, changed, look + LOOK).await;
             }
         }
     }
 
-    /// Returns when there may be more to do.
-    async fn rest(&self, places: &[Option<Place>], changed: impl Future<Output = ()> + Send) {
+    /// Returns when there may be more to do, and at `look` at the latest.
+    async fn rest(&self, places: &[Option<Place>], changed: impl Future<Output = ()> + Send, look: Instant) {
         let places = || (0..).zip(places).filter_map(|(n, place)| Some((n, place.as_ref()?)));
         let waits = places().map(|(n, place)| self.log.wait(self.stream, n, place.position.next));
         let more = select_all(waits.chain(std::iter::once(changed.boxed())));
-        match places().filter_map(|(_, place)| place.unsaved).min() {
-            // What is to be saved meanwhile, the next step saves.
-            Some(since) => drop(timeout_at(since + UNSAVED, more).await),
-            None => drop(more.await),
-        }
+        // What is to be saved meanwhile, the next step saves.
+        let save = places().filter_map(|(_, place)| place.unsaved).min().map(|since| since + UNSAVED);
+        drop(timeout_at(save.map_or(look, |save| save.min(look)), more).await);
     }
 
     /// One batch of a partition, if it is this process's; says whether there was one.
@@ -312,9 +320,9 @@ impl<H: Handler> Consumer<H> {
             Ok(batch) => match self.apply(partition, &batch, &next).await {
                 Ok(()) => *place = Place::saved(place.held.clone(), next),
                 Err(error) if error.kind.retryable() => return Err(error),
-                Err(_) => self.apply_singly(partition, &entries, place).await?,
+                Err(_) => self.apply_apart(partition, &entries, place).await?,
             },
-            Err(_) => self.apply_singly(partition, &entries, place).await?,
+            Err(_) => self.apply_apart(partition, &entries, place).await?,
         }
         self.handler.committed();
         Ok(true)
@@ -349,36 +357,6 @@ impl<H: Handler> Consumer<H> {
             self.handler.rolled_back();
         }
         done
-    }
-
-    async fn apply_singly(&self, partition: u32, entries: &[Entry], place: &mut Place) -> Result<()> {
-        for entry in entries {
-            let mut next = place.position.clone();
-            let fresh = next.pass(entry);
-            let one: &[&Entry] = if fresh { &[entry] } else { &[] };
-            let done = match self.wanted(partition, one) {
-                Ok(batch) => self.apply(partition, &batch, &next).await,
-                Err(error) => Err(error),
-            };
-            match done {
-                Ok(()) => self.handler.committed(),
-                Err(error) if error.kind.retryable() => return Err(error),
-                Err(error) => self.set_aside(partition, entry, &next, &error).await?,
-            }
-            *place = Place::saved(place.held.clone(), next);
-        }
-        Ok(())
-    }
-
-    async fn set_aside(&self, partition: u32, entry: &Entry, next: &Position, error: &Error) -> Result<()> {
-        tracing::error!(
-            service = self.service, stream = %self.stream, partition, position = entry.position,
-            reason = error.reason, %error, "an event was set aside as a dead letter"
-        );
-        let unit = self.db.begin().await?;
-        dead_letter::keep(unit.db(), self.stream, partition, entry, error).await?;
-        next.save(unit.db(), self.stream, partition).await?;
-        unit.commit().await
     }
 }
 

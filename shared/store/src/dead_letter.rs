@@ -1,9 +1,14 @@
-//! Entries that a service cannot apply: set aside with their reason, so that what comes after them goes on.
+//! Entries that a service cannot apply: set aside with their reason, so that what comes after them goes on. An operator
+//! looks at them, gives them to the service again once the cause is mended, or discards them.
 
 use bus::{Entry, Stream};
 use kernel::{Error, Result, Workspace};
 use prost::Message as _;
-use sea_orm::{ConnectionTrait, EntityTrait as _, Set};
+use sea_orm::sea_query::{Condition, Expr};
+use sea_orm::{
+    ColumnTrait as _, ConnectionTrait, EntityTrait as _, IntoActiveModel as _, QueryFilter as _,
+    QueryOrder as _, QuerySelect as _, Set,
+};
 
 use crate::Delivery;
 use crate::error::StoreResult as _;
@@ -35,6 +40,8 @@ pub mod row {
         pub message: String,
         /// The entry's payload.
         pub payload: Vec<u8>,
+        /// It is to be given to the service again.
+        pub redrive: bool,
     }
 
     impl ActiveModelBehavior for ActiveModel {}
@@ -68,6 +75,86 @@ pub(crate) async fn keep(
 ) -> Result<()> {
     let place = (stream, partition, entry.position);
     insert(db, &entry.record.workspace, place, error, entry.record.payload.to_vec()).await
+}
+
+/// Which of them; every one by default.
+#[derive(Clone, Debug, Default)]
+pub struct Choice {
+    /// Of this tenant.
+    pub workspace: Option<String>,
+    /// With this reason.
+    pub reason: Option<String>,
+    /// With one of these ids; none: with any.
+    pub ids: Vec<i64>,
+}
+
+impl Choice {
+    fn condition(&self) -> Condition {
+        Condition::all()
+            .add_option(self.workspace.as_ref().map(|workspace| row::Column::Workspace.eq(workspace)))
+            .add_option(self.reason.as_ref().map(|reason| row::Column::Reason.eq(reason)))
+            .add_option((!self.ids.is_empty()).then(|| row::Column::Id.is_in(self.ids.iter().copied())))
+    }
+}
+
+/// Those behind the id `after`, in the order in which they were set aside.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn list(
+    db: &impl ConnectionTrait,
+    choice: &Choice,
+    after: i64,
+    limit: u64,
+) -> Result<Vec<row::Model>> {
+    let chosen = row::Entity::find().filter(choice.condition()).filter(row::Column::Id.gt(after));
+    chosen.order_by_asc(row::Column::Id).limit(limit).all(db).await.db()
+}
+
+/// Asks the service to take them again, and says how many. It does so within a second or two, each alone: the effects and
+/// the end of the dead letter are one transaction. What fails again stays, with its new reason.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn redrive(db: &impl ConnectionTrait, choice: &Choice) -> Result<u64> {
+    let update = row::Entity::update_many().col_expr(row::Column::Redrive, Expr::value(true));
+    Ok(update.filter(choice.condition()).exec(db).await.db()?.rows_affected)
+}
+
+/// Forgets them for good, and says how many.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn discard(db: &impl ConnectionTrait, choice: &Choice) -> Result<u64> {
+    Ok(row::Entity::delete_many().filter(choice.condition()).exec(db).await.db()?.rows_affected)
+}
+
+/// Those of a partition that are to be taken again.
+pub(crate) async fn asked(
+    db: &impl ConnectionTrait,
+    stream: Stream,
+    partition: u32,
+    limit: u64,
+) -> Result<Vec<row::Model>> {
+    let asked = row::Entity::find()
+        .filter(row::Column::Redrive.eq(true))
+        .filter(row::Column::Stream.eq(stream.name()))
+        .filter(row::Column::Partition.eq(i32::try_from(partition).unwrap_or(i32::MAX)));
+    asked.order_by_asc(row::Column::Id).limit(limit).all(db).await.db()
+}
+
+/// It was taken.
+pub(crate) async fn forget(db: &impl ConnectionTrait, id: i64) -> Result<()> {
+    row::Entity::delete_by_id(id).exec(db).await.db().map(drop)
+}
+
+/// It was not taken this time either.
+pub(crate) async fn keep_again(db: &impl ConnectionTrait, letter: row::Model, error: &Error) -> Result<()> {
+    let mut row = letter.into_active_model();
+    row.reason = Set(error.reason.to_owned());
+    row.message = Set(error.message.clone());
+    row.redrive = Set(false);
+    row::Entity::update(row).exec(db).await.db().map(drop)
 }
 
 async fn insert(

@@ -21,8 +21,10 @@ const ROLE: &str = "guanxi_test";
 /// The database, with a schema for every test and service.
 const DATABASE: &str = "guanxi_test";
 /// What the server is told besides its port.
-const OPTIONS: &str = "-k '' -c listen_addresses=127.0.0.1 -c max_connections=1000 -c shared_buffers=128MB -c fsync=off \
-                       -c full_page_writes=off -c log_min_messages=fatal -c max_wal_size=2GB";
+const OPTIONS: &str = "-k '' -c listen_addresses=127.0.0.1 -c max_connections=1000 -c shared_buffers=128MB \
+                       -c log_min_messages=fatal -c max_wal_size=2GB";
+/// Tests cut off processes and no power.
+const FORGETFUL: &str = "-c fsync=off -c full_page_writes=off";
 /// Longest wait for the server.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -79,13 +81,13 @@ impl Postgres {
         let given = std::env::var("DATABASE_URL").ok();
         let server = match given {
             Some(admin) => Self { address: address_of(&admin)?, admin, own: None },
-            None => Self::start_own()?,
+            None => Self::start_own(FORGETFUL)?,
         };
         server.prepare().await?;
         Ok(server)
     }
 
-    fn start_own() -> Result<Self> {
+    fn start_own(options: &str) -> Result<Self> {
         let programs = programs()?;
         let folder = tempfile::tempdir().map_err(|cause| failed("no temporary folder", cause))?;
         let user = Unprivileged::find()?;
@@ -107,7 +109,7 @@ impl Postgres {
         // The shell goes on until its standard input ends, then ends the server, which may have been started again
         // meanwhile. A signal to the whole group, such as Ctrl-C or a CI's TERM, must not end the shell first.
         let script = format!(
-            "trap '' INT TERM; '{}' -D '{}' -p {port} {OPTIONS} & cat > /dev/null; \
+            "trap '' INT TERM; '{}' -D '{}' -p {port} {OPTIONS} {options} & cat > /dev/null; \
              kill -INT $(head -n 1 '{}/postmaster.pid'); wait; rm -rf '{}'",
             programs.join("postgres").display(),
             data.display(),
@@ -135,7 +137,17 @@ impl Postgres {
     /// # Errors
     /// See [`Postgres::shared`].
     pub async fn start_apart() -> Result<Self> {
-        let server = Self::start_own()?;
+        let server = Self::start_own(FORGETFUL)?;
+        server.prepare().await?;
+        Ok(server)
+    }
+
+    /// Another one that keeps what it has answered for through a power cut too, for measuring.
+    ///
+    /// # Errors
+    /// See [`Postgres::shared`].
+    pub async fn start_durable() -> Result<Self> {
+        let server = Self::start_own("")?;
         server.prepare().await?;
         Ok(server)
     }
@@ -160,7 +172,7 @@ impl Postgres {
     pub fn restart(&self) -> Result<()> {
         let folder = self.folder()?;
         let port = self.address.rsplit(':').next().unwrap_or_default();
-        let options = format!("-p {port} {OPTIONS}");
+        let options = format!("-p {port} {OPTIONS} {FORGETFUL}");
         let begin = Instant::now();
         while begin.elapsed() < PATIENCE {
             let started = Unprivileged::find()?

@@ -16,6 +16,12 @@ pub(crate) async fn all(db: &impl ConnectionTrait) -> Result<Vec<Source>> {
     row::Entity::find().all(db).await.db()?.into_iter().map(from_row).collect()
 }
 
+/// All of a workspace's.
+pub(crate) async fn of(db: &impl ConnectionTrait, workspace: &Workspace) -> Result<Vec<Source>> {
+    let found = row::Entity::find().filter(row::Column::Workspace.eq(workspace.as_str())).all(db).await;
+    found.db()?.into_iter().map(from_row).collect()
+}
+
 /// One page of a workspace's, by key.
 pub(crate) async fn page(
     db: &impl ConnectionTrait,
@@ -54,10 +60,10 @@ pub(crate) async fn update(db: &impl ConnectionTrait, source: &Source) -> Result
     Ok(())
 }
 
-/// Removes one; says whether it was there.
-pub(crate) async fn delete(db: &impl ConnectionTrait, workspace: &Workspace, key: &str) -> Result<bool> {
-    let deleted = row::Entity::delete_by_id((workspace.to_string(), key.to_owned())).exec(db).await.db()?;
-    Ok(deleted.rows_affected > 0)
+/// Removes one.
+pub(crate) async fn delete(db: &impl ConnectionTrait, workspace: &Workspace, key: &str) -> Result<()> {
+    row::Entity::delete_by_id((workspace.to_string(), key.to_owned())).exec(db).await.db()?;
+    Ok(())
 }
 
 fn from_row(row: row::Model) -> Result<Source> {

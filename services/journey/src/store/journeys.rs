@@ -4,8 +4,8 @@ use kernel::page::Page;
 use kernel::{Error, Result, Time, Workspace};
 use prost::Message as _;
 use sea_orm::{
-    ActiveModelTrait as _, ColumnTrait as _, ConnectionTrait, EntityTrait as _, IntoActiveModel as _,
-    QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    ActiveModelTrait as _, ColumnTrait as _, ConnectionTrait, EntityTrait as _, ExprTrait as _,
+    IntoActiveModel as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
 use store::StoreResult as _;
 use wire::journey as proto;
@@ -54,28 +54,37 @@ pub(crate) async fn find(db: &impl ConnectionTrait, workspace: &Workspace, key: 
         .ok_or_else(|| Error::not_found("journey", key))
 }
 
-/// Differs after every change to a workspace's journeys.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+impl Journey {
+    /// Changed at `now`, or right after the last change if the clock of the process that made that one was ahead: no two
+    /// changes of a journey have the same time.
+    pub(crate) fn touch(&mut self, now: Time) {
+        self.updated_at = Ord::max(now.0, self.updated_at + 1);
+    }
+}
+
+/// Differs after every change to a workspace's journeys, also one by a process whose clock is behind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Revision {
     journeys: i64,
     versions: i64,
-    last: i64,
+    /// The sum of all times of changes: each change of a journey makes it larger. As text, for it is of any size.
+    changes: String,
 }
 
-/// The present one: how many there are, their versions together, and when one was changed last.
+/// The present one (PostgreSQL).
 pub(crate) async fn revision(db: &impl ConnectionTrait, workspace: &Workspace) -> Result<Revision> {
-    let found: Option<(i64, Option<i64>, Option<i64>)> = journey::Entity::find()
+    let found: Option<(i64, Option<i64>, Option<String>)> = journey::Entity::find()
         .select_only()
         .column_as(journey::Column::Key.count(), "journeys")
         .column_as(journey::Column::Version.sum(), "versions")
-        .column_as(journey::Column::UpdatedAt.max(), "last")
+        .column_as(journey::Column::UpdatedAt.sum().cast_as("text"), "changes")
         .filter(journey::Column::Workspace.eq(workspace.as_str()))
         .into_tuple()
         .one(db)
         .await
         .db()?;
-    let (journeys, versions, last) = found.unwrap_or_default();
-    Ok(Revision { journeys, versions: versions.unwrap_or(0), last: last.unwrap_or(0) })
+    let (journeys, versions, changes) = found.unwrap_or_default();
+    Ok(Revision { journeys, versions: versions.unwrap_or(0), changes: changes.unwrap_or_default() })
 }
 
 /// A page in the order of keys.

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use kernel::{Error, Result, Time, Workspace};
-use store::Held;
 use tokio::sync::{Mutex, oneshot};
 
 use super::Dispatcher;
@@ -68,11 +67,7 @@ impl Worker {
             // Nobody waits for the answer any more when the process stops.
             let _heard = done.send(batch::deliver(&dispatcher, &workspace, route, due).await).is_ok();
         };
-        let tasks = &self.dispatcher.cx.tasks;
-        match Held::current() {
-            Some(held) => tasks.spawn_to_end(held.scope(delivery)),
-            None => tasks.spawn_to_end(delivery),
-        }
+        self.dispatcher.cx.tasks.spawn_to_end(delivery);
         answer
             .await
             .map_err(|cause| Error::internal("a delivery ended without an answer").caused_by(cause))?

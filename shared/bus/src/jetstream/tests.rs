@@ -26,6 +26,8 @@ use crate::{Entry, Log, Record, Stream};
 
 /// Longer than anything here takes.
 const DEADLINE: Duration = Duration::from_secs(30);
+/// Between two looks at what has no event of its own.
+const TICK: Duration = Duration::from_millis(10);
 
 /// A server, and names of its own on it.
 struct Place {
@@ -87,10 +89,10 @@ async fn soon<T>(future: impl Future<Output = T>) -> T {
 
 /// Waits for what has no event of its own.
 async fn until(what: &str, condition: impl Fn() -> bool) {
-    let begin = tokio::time::Instant::now();
+    let (begin, mut ticks) = (tokio::time::Instant::now(), tokio::time::interval(TICK));
     while !condition() {
         assert!(begin.elapsed() < DEADLINE, "{what}: not in time");
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        ticks.tick().await;
     }
 }
 

@@ -1,31 +1,49 @@
-//! How many calls come in from outside: at once, and by whom. Calls within the process, and those of other services, have
-//! been counted where they began.
+//! How much comes in from outside: how many calls at once, how many bytes of them, and by whom. Calls within the process
+//! have been counted where they began; so have those of other services, but for the place and the bytes they take here.
+
+mod crowd;
+mod weight;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use kernel::{Clock, Error, Kind, Result, Workspace};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tonic::body::Body;
 
+use self::crowd::Crowd;
+use self::weight::{Load, Room, Weighed};
 use crate::caller::Caller;
 use crate::config::{Common, Rate};
 use crate::limit::Limiter;
 
-/// When somebody may come again who found all places taken: calls take milliseconds.
-const BREATH: Duration = Duration::from_millis(100);
+/// Bytes of a request over HTTP that does not say how long it is.
+const UNTOLD: usize = 512_000;
+/// A gzipped body may become so many times as long.
+const INFLATES: usize = 8;
 
 /// Counts. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Gate {
     places: Arc<Semaphore>,
+    room: Arc<Room>,
+    crowd: Arc<Crowd>,
     workspaces: Arc<Limiter<Workspace>>,
     subjects: Arc<Limiter<(Workspace, Arc<str>)>>,
 }
 
-/// One of the places for calls in progress; given up when dropped.
+/// One of the places for calls in progress, with the room that the call's bytes take; given up when dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(crate) struct Place {
     _permit: OwnedSemaphorePermit,
+    load: Arc<Load>,
+}
+
+impl Place {
+    /// The same body, refused as soon as there is no room for more of it.
+    pub(super) fn weigh(&self, gate: &Gate, body: Body) -> Body {
+        Body::new(Weighed::new(body, self.load.clone(), gate.crowd.clone()))
+    }
 }
 
 impl Gate {
@@ -36,6 +54,8 @@ impl Gate {
         let places = limits.calls_in_progress.clamp(1, Semaphore::MAX_PERMITS);
         Self {
             places: Arc::new(Semaphore::new(places)),
+            room: Arc::new(Room::new(limits.bytes_in_progress)),
+            crowd: Arc::default(),
             workspaces: Arc::new(Limiter::new(rate(limits.workspace), clock)),
             subjects: Arc::new(Limiter::new(rate(limits.subject), clock)),
         }
@@ -46,12 +66,33 @@ impl Gate {
     /// # Errors
     /// [`Kind::Exhausted`] when all are taken; nobody waits for one.
     pub(super) fn enter(&self) -> Result<Place> {
-        let permit = self.places.clone().try_acquire_owned().map_err(|_| {
-            let message =
-                "too many calls are in progress here (common.limits.calls_in_progress); come again soon";
-            Error::new(Kind::Exhausted, "OVERLOADED", message).retry_after(BREATH)
+        let permit = self.places.clone().try_acquire_owned();
+        let permit = permit.map_err(|_| {
+            self.crowd.refusal("too many calls are in progress here (common.limits.calls_in_progress)")
         })?;
-        Ok(Place { _permit: permit })
+        Ok(Place { _permit: permit, load: Arc::new(self.room.load()) })
+    }
+
+    /// Takes a place for one more request over HTTP, and the room that it will need: bodies are refused before they are
+    /// read, since senders take an answer in the midst of one for a lost connection.
+    ///
+    /// # Errors
+    /// [`Kind::Exhausted`] when there is none.
+    pub(crate) fn enter_http(&self, headers: &http::HeaderMap) -> Result<Place> {
+        let place = self.enter()?;
+        let text = |name| headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
+        let told = text(http::header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
+        let told = match (told, text(http::header::TRANSFER_ENCODING)) {
+            (Some(told), _) => told,
+            (None, Some(_)) => UNTOLD,
+            (None, None) => 0,
+        };
+        let inflates = text(http::header::CONTENT_ENCODING).is_some_and(|coding| coding.contains("gzip"));
+        let bytes = if inflates { told.saturating_mul(INFLATES) } else { told };
+        if place.load.take(bytes.min(super::MAX_MESSAGE_BYTES)) {
+            return Ok(place);
+        }
+        Err(self.crowd.refusal(weight::FULL))
     }
 
     /// Counts a call of `caller`, unless a service made it.

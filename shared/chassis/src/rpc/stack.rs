@@ -6,6 +6,7 @@ use std::time::Instant;
 use futures::future::BoxFuture;
 use kernel::{Error, Kind, Result};
 use store::Tenant;
+use tonic::body::Body;
 use tower::{Layer, Service};
 use tracing::Instrument as _;
 
@@ -44,9 +45,14 @@ impl<S> Layer<S> for StackLayer {
 
 impl StackLayer {
     /// Lets the caller through: the extension a local call carries cannot come from a socket.
-    async fn admit<B>(&self, request: http::Request<B>) -> Result<(http::Request<B>, Option<Place>)> {
+    async fn admit(&self, request: http::Request<Body>) -> Result<(http::Request<Body>, Option<Place>)> {
         let (mut parts, body) = request.into_parts();
         let place = self.admit_parts(&mut parts).await?;
+        // A stream of requests lasts longer than its place, and holds a window of bytes at the most.
+        let body = match &place {
+            Some(place) if !self.scopes.streams_in(parts.uri.path()) => place.weigh(&self.gate, body),
+            _ => body,
+        };
         Ok((http::Request::from_parts(parts, body), place))
     }
 
@@ -74,12 +80,11 @@ impl StackLayer {
     }
 }
 
-impl<S, B> Service<http::Request<B>> for Stack<S>
+impl<S> Service<http::Request<Body>> for Stack<S>
 where
-    S: Service<http::Request<B>, Response = http::Response<tonic::body::Body>> + Clone + Send + 'static,
+    S: Service<http::Request<Body>, Response = http::Response<Body>> + Clone + Send + 'static,
     S::Future: Send,
     S::Error: Send,
-    B: Send + 'static,
 {
     type Response = S::Response;
     type Error = S::Error;
@@ -89,13 +94,13 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: http::Request<B>) -> Self::Future {
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
         // The instance that was polled ready answers; the clone takes its place.
         let fresh = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, fresh);
         let layer = self.layer.clone();
-        let mut context = CallContext::read(request.headers());
-        let path = request.uri().path().to_owned();
+        let mut context = CallContext::read(&request, &layer.scopes);
+        let path = context.path.clone();
         let span = tracing::info_span!("rpc", method = %path);
         context.join(request.headers(), &span);
         let answer = async move {

@@ -124,3 +124,38 @@ async fn calls_beyond_the_places_are_shed_and_not_queued() {
         assert!(begin.elapsed() < patience, "places are lost");
     }
 }
+
+#[tokio::test]
+async fn requests_hold_no_more_bytes_than_they_may() {
+    let keys = Keys::new().unwrap();
+    let stage = limited(&keys, &["bytes_in_progress=1000000"]).await;
+    let token = keys.token(&stage.clock, "shop-1", "李伟", "analytics.read").unwrap();
+    let patience = Duration::from_secs(3);
+    let large = |event: &str| {
+        let mut request = Request::new(asking(event));
+        request.get_mut().filter = "x".repeat(600_000);
+        request.set_timeout(patience);
+        request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+        request
+    };
+    let ask_large = async |event: &str| {
+        let answer = AnalyticsServiceClient::new(channel(&stage)).query_trend(large(event)).await;
+        answer.map(drop).map_err(|status| chassis::status::from_status(&status))
+    };
+    let others = async {
+        let begin = Instant::now();
+        // Until the first one is inside, the others find room.
+        let refused = loop {
+            if let Err(error) = ask_large("who").await {
+                break error;
+            }
+            assert!(begin.elapsed() < patience, "nothing is refused");
+        };
+        assert!(refused.message.contains("bytes_in_progress"), "{refused}");
+        assert!(!wait(Err(refused)).is_zero());
+        ask(&stage, &token, "who", SECOND).await.expect("a small one has room");
+    };
+    let (slow, ()) = tokio::join!(ask_large("slow"), others);
+    assert_eq!(slow.unwrap_err().kind, Kind::Deadline);
+    ask_large("who").await.expect("the room is given back");
+}

@@ -5,6 +5,7 @@ mod calls;
 #[cfg(test)]
 mod certificates;
 #[cfg(test)]
+mod deadlines;
 mod elsewhere;
 #[cfg(test)]
 mod limits;

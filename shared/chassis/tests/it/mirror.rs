@@ -1,11 +1,13 @@
 //! A service that tells who called, and can be slow or broken.
 
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chassis::rpc::{self, Rpc};
 use chassis::{Assembly, Caller, Context, Layers, Parts, Service};
 use futures::Stream;
-use kernel::Result;
+use kernel::{Activity, Result};
 use sea_orm_migration::MigrationTrait;
 use testkit::Stage;
 use tonic::{Request, Response, Status};
@@ -19,6 +21,19 @@ use wire::analytics::{
 /// The service.
 pub(crate) struct Mirror {
     rpc: Rpc,
+    activity: Activity,
+    /// Calls in work, as the activity of its process knows them.
+    at_work: Arc<AtomicUsize>,
+}
+
+/// A call that is in work until this is dropped.
+struct AtWork(Arc<AtomicUsize>, Activity);
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+        self.1.touch();
+    }
 }
 
 /// It has no options beside those of its database.
@@ -35,7 +50,10 @@ impl Service for Mirror {
     }
 
     async fn start(_: Self::Config, cx: Context) -> Result<Parts> {
-        let mirror = Self { rpc: cx.rpc };
+        let at_work = Arc::new(AtomicUsize::new(0));
+        let counted = at_work.clone();
+        cx.activity.register("mirror calls", move || counted.load(Ordering::SeqCst) == 0);
+        let mirror = Self { rpc: cx.rpc, activity: cx.activity, at_work };
         Ok(Parts::default().grpc(|routes| {
             routes.add_service(AnalyticsServiceServer::new(mirror));
         }))
@@ -43,19 +61,28 @@ impl Service for Mirror {
 }
 
 impl Mirror {
-    async fn trend(&self, caller: Caller, request: QueryTrendRequest) -> Result<QueryTrendResponse> {
+    async fn trend(
+        &self,
+        caller: Caller,
+        request: QueryTrendRequest,
+        timeout: String,
+    ) -> Result<QueryTrendResponse> {
+        self.at_work.fetch_add(1, Ordering::SeqCst);
+        let _at_work = AtWork(self.at_work.clone(), self.activity.clone());
         match request.event.as_str() {
             "broken" => Err(kernel::Error::internal("password=geheim")),
             // It never answers: only the deadline ends it.
             "slow" => std::future::pending().await,
+            // What is left of the call's time, in milliseconds.
+            "time" => Ok(QueryTrendResponse { series: vec![Series { key: timeout, ..Series::default() }] }),
             "who" => {
                 let via = caller.via.as_deref().unwrap_or("-");
                 let key = format!("{} {} {via} {}", caller.workspace, caller.subject, caller.scope());
                 Ok(QueryTrendResponse { series: vec![Series { key, ..Series::default() }] })
             }
             // One hop more: the second call has what is left of the first one's time.
-            "slow_behind" | "who_behind" => {
-                let event = request.event.trim_end_matches("_behind").to_owned();
+            behind if behind.ends_with("_behind") => {
+                let event = behind.strip_suffix("_behind").unwrap_or_default().to_owned();
                 let request = QueryTrendRequest { event, ..Default::default() };
                 rpc::call(
                     AnalyticsServiceClient::new(self.rpc.to("mirror"))
@@ -79,7 +106,9 @@ impl AnalyticsService for Mirror {
         &self,
         request: Request<QueryTrendRequest>,
     ) -> Result<Response<QueryTrendResponse>, Status> {
-        rpc::answer(request, |caller, message| self.trend(caller, message)).await
+        let timeout = request.metadata().get("grpc-timeout").and_then(|value| value.to_str().ok());
+        let timeout = timeout.unwrap_or_default().to_owned();
+        rpc::answer(request, |caller, message| self.trend(caller, message, timeout)).await
     }
 
     async fn query_funnel(

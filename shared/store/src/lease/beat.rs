@@ -1,6 +1,6 @@
 //! Taking and renewing leases, on a connection that says by its existence that this process lives.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kernel::{Error, Result};
 use sea_orm::sqlx::postgres::PgConnection;
@@ -23,6 +23,9 @@ macro_rules! gone {
     };
 }
 
+/// A row for each name there is to share, free at first.
+const ADD: &str =
+    "INSERT INTO lease (name, holder, fence, expires_at) SELECT unnest($1), '', 0, 0 ON CONFLICT DO NOTHING";
 /// This process is here until …
 const HERE: &str = concat!(
     "INSERT INTO lease (name, holder, fence, expires_at) VALUES ('member ' || $1, $1, 0, ",
@@ -92,6 +95,8 @@ pub(super) async fn repeat(inner: &Inner) {
 struct Session {
     connection: PgConnection,
     holder: String,
+    /// Names that have a row.
+    added: BTreeSet<String>,
 }
 
 impl Session {
@@ -100,16 +105,23 @@ impl Session {
         let holder = inner.db.replica().to_owned();
         let lock = "SELECT pg_advisory_lock(hashtextextended(current_schema() || ' ' || $1, 0))";
         sqlx::query(lock).bind(&holder).execute(&mut connection).await.map_err(failed)?;
-        for name in inner.names() {
-            let row = "INSERT INTO lease (name, holder, fence, expires_at) VALUES ($1, '', 0, 0) ON CONFLICT DO NOTHING";
-            sqlx::query(row).bind(name).execute(&mut connection).await.map_err(failed)?;
+        Ok(Self { connection, holder, added: BTreeSet::new() })
+    }
+
+    /// Work that was not there before (a channel was made) gets a row to share it by.
+    async fn add(&mut self, names: &[String]) -> Result<()> {
+        let new: Vec<String> = names.iter().filter(|name| !self.added.contains(*name)).cloned().collect();
+        if !new.is_empty() {
+            sqlx::query(ADD).bind(&new).execute(&mut self.connection).await.map_err(failed)?;
+            self.added.extend(new);
         }
-        Ok(Self { connection, holder })
+        Ok(())
     }
 
     /// Renews what is held and takes or gives back what makes the shares even; the fences of what is held then.
     async fn beat(&mut self, inner: &Inner) -> Result<BTreeMap<String, i64>> {
         let names: Vec<String> = inner.names().into_iter().collect();
+        self.add(&names).await?;
         let holds = i64::try_from(HOLDS.as_millis()).unwrap_or(i64::MAX);
         let mut txn = self.connection.begin().await.map_err(failed)?;
         let members = count_members(&mut txn, &self.holder, holds).await?;

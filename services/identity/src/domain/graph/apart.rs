@@ -1,6 +1,6 @@
 //! Pairs of records that a person set apart.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use kernel::{RecordId, Time};
 
@@ -51,6 +51,12 @@ impl Apart {
     pub(super) fn of(&self, record: RecordId, time: Time) -> impl Iterator<Item = RecordId> {
         let held = move |(_, lifted): &&(RecordId, Option<Time>)| lifted.is_none_or(|lifted| time < lifted);
         self.by_record.get(&record).into_iter().flatten().filter(held).map(|(other, _)| *other)
+    }
+
+    /// The earliest time at which evidence may join `a` with any of `others` again, of what was lifted so far.
+    pub(super) fn lifted(&self, a: RecordId, others: &BTreeSet<RecordId>) -> Option<Time> {
+        let pairs = self.by_record.get(&a).into_iter().flatten();
+        pairs.filter(|(other, _)| others.contains(other)).filter_map(|(_, lifted)| *lifted).max()
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -20,14 +20,14 @@ impl Graph {
     }
 
     /// Takes in that `x` and `y` are the same person according to `evidence`. Evidence for what is known since earlier
-    /// changes nothing.
+    /// changes nothing, except that a person's word counts anew where their earlier word was overruled by an undoing.
     ///
     /// # Errors
     /// What has to be loaded first; nothing was changed then.
     pub(crate) fn link(&mut self, x: usize, y: usize, rule: Rule, evidence: Evidence) -> Result<(), Missing> {
         let pair = (x.min(y), x.max(y), rule);
         let known = self.by_pair.get(&pair).copied();
-        if x == y || known.is_some_and(|link| self.links[link].evidence <= evidence) {
+        if x == y || known.is_some_and(|link| self.holds_since(link, &evidence)) {
             return Ok(());
         }
         let (first, second) = self.components_of(x, y)?;
@@ -90,6 +90,13 @@ impl Graph {
             let others = self.components[many].iter().filter(same).count();
             (others > 0 && count + others > limit).then_some(namespace)
         })
+    }
+
+    /// Whether this evidence for a link that is known says nothing new.
+    fn holds_since(&self, link: usize, evidence: &Evidence) -> bool {
+        let known = &self.links[link];
+        let overruled = known.rule == Rule::Manual && known.verdict == Some(Verdict::KeptApart);
+        known.evidence <= *evidence && !overruled
     }
 
     fn components_of(&self, x: usize, y: usize) -> Result<(usize, usize), Missing> {

@@ -27,16 +27,9 @@ impl Graph {
         }
         // Loads what `link` below may ask for, before anything changes.
         self.neighbourhood(nodes)?;
-        let members: Vec<Vec<usize>> = nodes.iter().map(|node| self.fellows(*node)).collect();
-        let links = members.iter().flatten().flat_map(|node| &self.nodes[*node].links);
-        let latest = links.map(|link| self.links[*link].evidence.time).max();
-        let time = latest.map_or(now, |latest| now.max(Time(latest.0.saturating_add(1))));
-        let mut lifted = Vec::new();
-        for (at, side) in members.iter().enumerate() {
-            for other in &members[at + 1..] {
-                self.lift(side, other, time, &mut lifted);
-            }
-        }
+        let sides: Vec<BTreeSet<RecordId>> = nodes.iter().map(|node| self.fellows(*node)).collect();
+        let time = self.after_all_that_is_known(&sides).map_or(now, |known| now.max(known));
+        let lifted = self.lift(&sides, time);
         let evidence = Evidence { time, cause: cause.clone(), actor: actor.clone() };
         if let Some((first, others)) = nodes.split_first() {
             for other in others {
@@ -47,7 +40,7 @@ impl Graph {
     }
 
     /// Takes a joining back: removes its links and sets the sides (a record of each), and what the
-    /// links had joined, apart. Answers with the pairs.
+    /// links had joined, apart. Answers with the pairs. All records that the links name must be here.
     ///
     /// # Errors
     /// What has to be loaded first; nothing was changed then.
@@ -75,22 +68,36 @@ impl Graph {
         pairs.into_iter().map(|(a, b)| Separation { a, b, lifted: None }).collect()
     }
 
-    fn fellows(&self, node: usize) -> Vec<usize> {
-        self.nodes[node].component.map(|set| self.components[set].clone()).unwrap_or_default()
+    /// The records of its customer.
+    fn fellows(&self, node: usize) -> BTreeSet<RecordId> {
+        let set = self.nodes[node].component.map(|set| &self.components[set]);
+        set.into_iter().flatten().map(|node| self.nodes[*node].record).collect()
     }
 
-    fn lift(&mut self, side: &[usize], other: &[usize], time: Time, lifted: &mut Vec<Separation>) {
-        let records =
-            |nodes: &[usize]| nodes.iter().map(|node| self.nodes[*node].record).collect::<Vec<RecordId>>();
-        let (side, other) = (records(side), records(other));
-        for a in side {
-            let held: Vec<RecordId> = self.apart.of(a, Time::MAX).filter(|b| other.contains(b)).collect();
-            for b in held {
-                if self.apart.lift(a, b, time) {
-                    lifted.push(Separation { a: a.min(b), b: a.max(b), lifted: Some(time) });
+    /// After every link of these customers, and not before what was lifted between them: an earlier joining may have
+    /// been dated after a link that is gone since.
+    fn after_all_that_is_known(&self, sides: &[BTreeSet<RecordId>]) -> Option<Time> {
+        let records = || sides.iter().flatten();
+        let links =
+            records().filter_map(|record| self.find_record(*record)).flat_map(|node| &self.nodes[node].links);
+        let after_links = links.map(|link| Time(self.links[*link].evidence.time.0.saturating_add(1)));
+        let everybody: BTreeSet<RecordId> = records().copied().collect();
+        after_links.chain(records().filter_map(|record| self.apart.lifted(*record, &everybody))).max()
+    }
+
+    fn lift(&mut self, sides: &[BTreeSet<RecordId>], time: Time) -> Vec<Separation> {
+        let mut lifted = Vec::new();
+        for (at, side) in sides.iter().enumerate() {
+            for (a, other) in side.iter().flat_map(|a| sides[at + 1..].iter().map(move |other| (*a, other))) {
+                let held: Vec<RecordId> = self.apart.of(a, Time::MAX).filter(|b| other.contains(b)).collect();
+                for b in held {
+                    if self.apart.lift(a, b, time) {
+                        lifted.push(Separation { a: a.min(b), b: a.max(b), lifted: Some(time) });
+                    }
                 }
             }
         }
+        lifted
     }
 
     fn remove(&mut self, key: LinkKey) {

@@ -208,3 +208,38 @@ fn merging_again_by_hand_lifts_what_undoing_set_apart() {
     assert_eq!((world.live(b), merged.absorbed), (a, vec![b]));
     assert_eq!(world.chain_length(a, b), 1);
 }
+
+/// What had dated the earlier joining so late may be gone by now.
+#[test]
+fn a_joining_by_hand_is_not_held_back_by_what_an_earlier_one_lifted() {
+    let mut world = World::strict();
+    let (_, phone, _) = world.see(&Seen::new("e1", 0, &[("phone", "+8613800138000")]));
+    let (_, email, _) = world.see(&Seen::new("e2", 0, &[("email", "wang@x.cn")]));
+    world.see(&Seen::new("e3", 0, &[("device_id", "ipad")]));
+    let (_, _, late) = world.see(&Seen::new("e4", 9, &[("phone", "+8613800138000"), ("device_id", "ipad")]));
+    for again in ["m1", "m2"] {
+        let merged = world.join(again, &[phone, email]);
+        world.undo(&merged);
+    }
+    world.undo(&late.merged[0]);
+    world.join("m3", &[phone, email]);
+    assert_eq!(world.live(email), phone);
+    assert_eq!(world.partition(), world.processed_anew());
+}
+
+/// The undoing of an older merge overrules the joining by hand, which is said again then.
+#[test]
+fn a_joining_by_hand_that_was_overruled_can_be_said_again() {
+    let mut world = World::strict();
+    let (_, phone, _) = world.see(&Seen::new("e1", 0, &[("phone", "+8613800138000")]));
+    let (_, email, _) = world.see(&Seen::new("e2", 0, &[("email", "wang@x.cn")]));
+    let both = [("phone", "+8613800138000"), ("email", "wang@x.cn")];
+    let automatic = world.see(&Seen::new("e3", 1, &both)).2.merged.remove(0);
+    world.undo(&automatic);
+    world.join("m1", &[phone, email]);
+    world.undo(&automatic);
+    assert_ne!(world.live(email), phone);
+    world.join("m2", &[phone, email]);
+    assert_eq!(world.live(email), phone);
+    assert_eq!(world.partition(), world.processed_anew());
+}

@@ -107,10 +107,10 @@ async fn old_records_go_and_their_place_is_passed_over() {
     let first = entries(&log, 0).await[0].position;
     let context = operator(&place).await;
     let kept = async || context.get_stream(place.events()).await.unwrap().cached_info().state.messages;
-    let begin = tokio::time::Instant::now();
+    let (begin, mut ticks) = (tokio::time::Instant::now(), tokio::time::interval(TICK));
     while kept().await > 0 {
         assert!(begin.elapsed() < DEADLINE, "nothing grows old");
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        ticks.tick().await;
     }
     let later = place.log().await;
     assert_eq!(read(&later, first).await, [] as [u64; 0]);

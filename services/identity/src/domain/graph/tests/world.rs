@@ -112,7 +112,9 @@ impl World {
         let mut graph = self.graph();
         let sides: Vec<CustomerId> =
             [merged.survivor].into_iter().chain(merged.absorbed.iter().copied()).collect();
-        self.load(&mut graph, Missing(sides.iter().map(|side| self.live(*side)).collect()));
+        // As the service does: both ends of a link may have gone elsewhere since.
+        let ends = merged.links.iter().flat_map(|key| [self.owner(key.a), self.owner(key.b)]);
+        self.load(&mut graph, Missing(sides.iter().map(|side| self.live(*side)).chain(ends).collect()));
         let nodes: Vec<usize> =
             sides.iter().map(|side| graph.find_record(RecordId(side.0)).unwrap()).collect();
         let apart = loop {

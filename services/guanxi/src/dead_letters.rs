@@ -1,0 +1,75 @@
+//! `guanxi dead-letters`: what services could not take, beside the running processes, in their databases.
+
+use kernel::{Clock, Result};
+use prost::Message as _;
+use store::dead_letter::{self, Choice, row::Model as Letter};
+use store::{Database, Tenant};
+use wire::event::Event;
+
+use crate::cli::DeadLetters;
+use crate::{assembly, serve, ui};
+
+/// Letters read at once.
+const PAGE: u64 = 500;
+
+/// Lists, gives back or discards.
+///
+/// # Errors
+/// What the settings or a database says.
+pub(crate) async fn run(options: DeadLetters) -> Result<()> {
+    let assembly = assembly::of(&options.services, &options.run)?;
+    if serve::print_config(&assembly, &options.run)? {
+        return Ok(());
+    }
+    let choice = Choice { workspace: options.workspace, reason: options.reason, ids: options.id };
+    let work = async {
+        for (service, db) in assembly.databases(&Clock::system()).await? {
+            ui::say(match (options.redrive, options.discard) {
+                (true, _) => redrive(service, &db, &choice).await?,
+                (_, true) => discard(service, &db, &choice).await?,
+                _ => list(service, &db, &choice).await?,
+            });
+        }
+        Ok(())
+    };
+    Tenant::Platform.scope(work).await
+}
+
+async fn redrive(service: &str, db: &Database, choice: &Choice) -> Result<String> {
+    let unit = db.begin().await?;
+    let asked = dead_letter::redrive(unit.db(), choice).await?;
+    unit.commit().await?;
+    Ok(format!(
+        "{service}: {asked} given again; those listed in a few seconds could not be taken this time either"
+    ))
+}
+
+async fn discard(service: &str, db: &Database, choice: &Choice) -> Result<String> {
+    let unit = db.begin().await?;
+    let discarded = dead_letter::discard(unit.db(), choice).await?;
+    unit.commit().await?;
+    Ok(format!("{service}: {discarded} discarded"))
+}
+
+/// One line each; what the event says of its customer is not shown.
+async fn list(service: &str, db: &Database, choice: &Choice) -> Result<String> {
+    let (mut after, mut count) = (0, 0_usize);
+    loop {
+        let letters = dead_letter::list(db.read(), choice, after, PAGE).await?;
+        let Some(last) = letters.last() else { break };
+        after = last.id;
+        count += letters.len();
+        letters.iter().for_each(|letter| ui::say(line(service, letter)));
+    }
+    Ok(format!("{service}: {count} set aside"))
+}
+
+fn line(service: &str, letter: &Letter) -> String {
+    let event = Event::decode(letter.payload.as_slice()).unwrap_or_default();
+    let Letter { id, workspace, stream, partition, position, reason, message, redrive, .. } = letter;
+    let state = if *redrive { " (given again)" } else { "" };
+    format!(
+        "{service} {id}{state} workspace={workspace} at={stream}/{partition}/{position} event={} name={} {reason}: {message}",
+        event.id, event.name
+    )
+}

@@ -1,0 +1,91 @@
+//! Poison events: set aside with their reason while the others go on, and applied once when they are given again.
+
+use store::dead_letter::{self, Choice, row::Model as Letter};
+
+use super::*;
+
+async fn letters(db: &Database) -> Vec<Letter> {
+    dead_letter::list(db.read(), &Choice::default(), 0, 100).await.unwrap()
+}
+
+/// As `guanxi dead-letters --redrive` does beside the process.
+async fn ask(db: &Database, choice: &Choice) -> u64 {
+    let unit = db.begin().await.unwrap();
+    let asked = dead_letter::redrive(unit.db(), choice).await.unwrap();
+    unit.commit().await.unwrap();
+    asked
+}
+
+async fn until(db: &Database, what: &str, reached: impl Fn(&[Letter]) -> bool) {
+    let mut ticks = tokio::time::interval(Duration::from_millis(10));
+    let wait = async {
+        while !reached(&letters(db).await) {
+            ticks.tick().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), wait).await.unwrap_or_else(|_| panic!("never {what}"));
+}
+
+#[tokio::test]
+async fn one_poison_event_among_many_is_set_aside_and_the_others_hardly_wait() {
+    const EVENTS: usize = 10_000;
+    let bench = Bench { batch: 1_000, ..Bench::new() };
+    let db = bench.database().await;
+    let ids: Vec<String> = (0..EVENTS).map(|n| format!("{n:05}")).collect();
+    let name = |id: &String| if id == "06789" { "poison" } else { "fact" };
+    let events: Vec<(&str, &str)> = ids.iter().map(|id| (id.as_str(), name(id))).collect();
+    bench.append(1, &events).await;
+    let notes = Notes::default();
+    let tries = notes.tries.clone();
+    bench.run(&db, notes).await;
+    let others: Vec<String> = ids.iter().filter(|id| name(id) == "fact").cloned().collect();
+    assert_eq!(seen(&db).await, others);
+    let set_aside = letters(&db).await;
+    let found: Vec<_> = set_aside.iter().map(|letter| (letter.reason.as_str(), letter.position)).collect();
+    assert_eq!(found, [("INVALID_ARGUMENT", 6_789)]);
+    assert!(set_aside[0].message.contains("is poison"), "{}", set_aside[0].message);
+    // Ten batches; two halves of one of them, of one of those, and so on until one event is left: 2 x log2 1,000.
+    let tries = tries.load(Ordering::SeqCst);
+    assert!(tries <= 10 + 20, "{tries} transactions for one poison event");
+}
+
+#[tokio::test]
+async fn a_batch_of_poison_is_set_aside_event_by_event() {
+    let bench = Bench::new();
+    let db = bench.database().await;
+    bench.append(1, &[("a", "poison"), ("b", "fact"), ("c", "poison"), ("d", "poison"), ("e", "fact")]).await;
+    bench.run(&db, Notes::default()).await;
+    assert_eq!(seen(&db).await, ["b", "e"]);
+    assert_eq!(letters(&db).await.iter().map(|letter| letter.position).collect::<Vec<_>>(), [0, 2, 3]);
+}
+
+#[tokio::test]
+async fn what_was_set_aside_is_applied_once_when_it_is_given_again() {
+    let bench = Bench::new();
+    let db = bench.database().await;
+    bench.append(1, &[("a", "x"), ("b", "poison"), ("c", "x"), ("d", "poison")]).await;
+    let notes = Notes::default();
+    let cured = notes.cured.clone();
+    let running = bench.settled(&db, notes).await;
+    assert_eq!(seen(&db).await, ["a", "c", "of a", "of c"]);
+
+    // The cause is not mended: it stays, and is not tried for ever.
+    assert_eq!(ask(&db, &Choice::default()).await, 2);
+    until(&db, "tried", |letters| letters.iter().all(|letter| !letter.redrive)).await;
+    assert_eq!(letters(&db).await.len(), 2);
+    assert_eq!(seen(&db).await, ["a", "c", "of a", "of c"]);
+
+    cured.store(true, Ordering::SeqCst);
+    let first = Choice { ids: vec![letters(&db).await[0].id], ..Choice::default() };
+    assert_eq!(ask(&db, &Choice { workspace: Some("other".to_owned()), ..first.clone() }).await, 0);
+    assert_eq!(ask(&db, &first).await, 1);
+    until(&db, "taken", |letters| letters.len() == 1).await;
+    assert_eq!(
+        ask(&db, &Choice { reason: Some("INVALID_ARGUMENT".to_owned()), ..Choice::default() }).await,
+        1
+    );
+    until(&db, "taken", <[Letter]>::is_empty).await;
+    drop(running);
+    bench.run(&db, Notes::default()).await;
+    assert_eq!(seen(&db).await, ["a", "b", "c", "d", "of a", "of b", "of c", "of d"]);
+}

@@ -1,0 +1,77 @@
+//! An operator looks at what a service could not take, mends the cause, and gives it to the service again.
+
+use std::path::Path;
+
+use anyhow::{Result, ensure};
+use serde_json::json;
+use tempfile::tempdir;
+use tests::platform::{Platform, binary, eventually};
+use tokio::process::Command;
+use wire::profile::ListProfilesRequest;
+use wire::profile::profile_service_client::ProfileServiceClient;
+
+/// `guanxi dead-letters identity …` beside the platform.
+async fn dead_letters(data: &Path, options: &[&str]) -> Result<String> {
+    let setting = format!("common.data={}", data.display());
+    let mut command = Command::new(binary()?);
+    let output = command.args(["dead-letters", "identity", "--set", &setting]).args(options).output().await?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+async fn until(data: &Path, wanted: &str) -> Result<String> {
+    eventually(wanted, || async {
+        let said = dead_letters(data, &[]).await?;
+        Ok(if said.ends_with(&format!("identity: {wanted}\n")) { Ok(said) } else { Err(said) })
+    })
+    .await
+}
+
+async fn customers(platform: &Platform, wanted: usize) -> Result<()> {
+    eventually("customers", || async {
+        let mut profiles = ProfileServiceClient::new(platform.client()?);
+        let found = profiles.list_profiles(ListProfilesRequest::default()).await?.into_inner().profiles.len();
+        Ok(if found == wanted { Ok(()) } else { Err(format!("{found} customers")) })
+    })
+    .await
+}
+
+async fn start(data: &Path, blocked: &str) -> Result<Platform> {
+    Platform::start_configured(data, &format!("[identity]\nblocked = [{blocked}]\n")).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_set_aside_is_listed_and_taken_once_the_cause_is_mended() -> Result<()> {
+    let data = tempdir()?;
+    let platform = start(data.path(), "\"m0002\", \"m0003\"").await?;
+    let url = format!("http://{}/v1/track", platform.http);
+    for user in ["M0001", "M0002", "M0003", "M0004"] {
+        let track = json!({"userId": user, "event": "Signed Up", "messageId": format!("e-{user}")});
+        reqwest::Client::new().post(&url).basic_auth("dev", Some("")).json(&track).send().await?;
+    }
+    customers(&platform, 2).await?;
+    let listed = until(data.path(), "2 set aside").await?;
+    for part in ["workspace=demo", "at=raw/0/1", "event=e-M0002 name=signed_up", "NO_IDENTIFIER: "] {
+        assert!(listed.contains(part), "{part} in {listed}");
+    }
+    // The cause is not mended: it stays.
+    let said = dead_letters(data.path(), &["--redrive", "--workspace", "demo"]).await?;
+    assert!(said.starts_with("identity: 2 given again"), "{said}");
+    until(data.path(), "2 set aside").await?;
+    platform.stop().await?;
+
+    let platform = start(data.path(), "\"m0003\"").await?;
+    dead_letters(data.path(), &["--redrive", "--reason", "NO_IDENTIFIER"]).await?;
+    customers(&platform, 3).await?;
+    let left = until(data.path(), "1 set aside").await?;
+    assert!(left.contains("e-M0003"), "{left}");
+    let id = left.split_whitespace().nth(1).unwrap_or_default();
+    assert_eq!(dead_letters(data.path(), &["--discard", "--id", id]).await?, "identity: 1 discarded\n");
+    until(data.path(), "0 set aside").await?;
+    customers(&platform, 3).await?;
+    platform.stop().await?;
+
+    let nowhere = dead_letters(&data.path().join("elsewhere"), &[]).await.unwrap_err().to_string();
+    assert!(nowhere.contains("common.data"), "{nowhere}");
+    Ok(())
+}
