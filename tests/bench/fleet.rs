@@ -1,6 +1,7 @@
 //! Every service as a process of its own, on PostgreSQL (with fsync) and JetStream.
 
 use std::collections::BTreeMap;
+use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -56,7 +57,7 @@ impl Fleet {
         for service in SERVICES {
             let (address, grpc) = (free()?, first.get(service).context("no such service")?);
             http.push(address);
-            children.push(recipe.start(service, folder.path(), *grpc, address)?);
+            children.push(recipe.start(service, folder.path(), (*grpc, address), Stdio::inherit())?);
         }
         for ((service, address), child) in SERVICES.iter().zip(&http).zip(&mut children) {
             ready(service, *address, child).await?;

@@ -43,8 +43,10 @@ const KILLS: u32 = 25;
 const BATCH: u32 = 20;
 /// Of so many kills, one is put off until somebody waits in the journey.
 const WAITED_FOR: u32 = 5;
-/// Longest time until the process serves again. The goal is 2 s; this is for a debug build on a machine with neighbours.
-const UP: Duration = Duration::from_secs(15);
+/// Times until the platform serves again, half of them and all. The goal is 2 s; these are for a debug build on a machine
+/// with neighbours. Seen, on two cores: 0.6 s and 0.8 s in one process; as seven processes on PostgreSQL and JetStream,
+/// each of which takes 0.17 s of processor until it serves, 1 s when the machine is quiet and 4 s when others build on it.
+const UP: [Duration; 2] = [Duration::from_secs(8), Duration::from_secs(15)];
 /// Longest time without progress while a backlog is worked off.
 const STANDSTILL: Duration = Duration::from_secs(60);
 
@@ -70,6 +72,8 @@ async fn acknowledged_events_survive_and_count_once() -> Result<()> {
     for round in 0..kills {
         let platform = start(data.path(), &mut ups).await?;
         if round == 0 {
+            // The first start made the data; it is no start after a kill.
+            ups.clear();
             define(&platform, &receiver).await?;
         }
         let mut clients = JoinSet::new();
@@ -108,7 +112,7 @@ async fn acknowledged_events_survive_and_count_once() -> Result<()> {
         median.as_secs_f64(),
         worst.as_secs_f64()
     )?;
-    assert!(worst <= UP, "it served again only after {worst:?}");
+    assert!(median <= UP[0] && worst <= UP[1], "it served again only after {median:?}, {worst:?}");
     assert!(kills < WAITED_FOR || across > 0, "no run was waiting while the process was dead");
     Ok(())
 }

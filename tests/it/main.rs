@@ -15,6 +15,7 @@ mod manifests;
 mod members;
 mod metrics;
 mod privacy;
+mod replicas;
 mod sdk;
 mod skew;
 mod trace;

@@ -2,7 +2,7 @@
 //! process, the platform simulator and a gateway.
 
 use std::collections::BTreeMap;
-use std::net::{SocketAddr, TcpListener as StdListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -67,30 +67,34 @@ impl Recipe {
     /// # Errors
     /// When an engine cannot be started.
     pub async fn prepare(data: &Path, name: String, keys: &Keys) -> Result<Self> {
-        // Of an earlier run on this data.
+        // Of an earlier run on this data: processes that died are just started again.
         let kept = data.join("engines");
-        let name = match std::fs::read_to_string(&kept) {
-            Ok(name) => name,
-            Err(_) => {
-                std::fs::write(&kept, &name)?;
-                name
-            }
-        };
-        let engines = Stack::Engines(name).settings(&SERVICES).await.map_err(said)?;
-        Self::on(engines, keys, 1).await
+        if let Ok(name) = std::fs::read_to_string(&kept) {
+            return Self::again(Stack::Engines(name).settings(&SERVICES).await.map_err(said)?, keys, 1);
+        }
+        let engines = Stack::Engines(name.clone()).settings(&SERVICES).await.map_err(said)?;
+        let recipe = Self::on(engines, keys, 1).await?;
+        std::fs::write(&kept, &name)?;
+        Ok(recipe)
     }
 
     /// The same for so many processes of every service (but of analytics, which is one) on engines of these settings.
     ///
     /// # Errors
     /// When the databases cannot be brought up to date.
-    pub async fn on(mut settings: Vec<String>, keys: &Keys, replicas: usize) -> Result<Self> {
-        settings.extend(keys.settings());
-        settings.extend(["common.dev=true", "common.bus.partitions=2"].map(str::to_owned));
+    pub async fn on(settings: Vec<String>, keys: &Keys, replicas: usize) -> Result<Self> {
+        let recipe = Self::again(settings, keys, replicas)?;
         let mut migrate = vec!["migrate", "all"];
-        migrate.extend(settings.iter().flat_map(|setting| ["--set", setting]));
+        migrate.extend(recipe.settings.iter().flat_map(|setting| ["--set", setting]));
         let migrated = Command::new(binary()?).args(migrate).stdout(Stdio::null()).status().await?;
         ensure!(migrated.success(), "the databases could not be migrated");
+        Ok(recipe)
+    }
+
+    /// The same on databases that are up to date.
+    fn again(mut settings: Vec<String>, keys: &Keys, replicas: usize) -> Result<Self> {
+        settings.extend(keys.settings());
+        settings.extend(["common.dev=true", "common.bus.partitions=2"].map(str::to_owned));
         let mut grpc = BTreeMap::new();
         for service in SERVICES {
             let replicas = if service == "analytics" { 1 } else { replicas };
@@ -113,11 +117,17 @@ impl Recipe {
         self.grpc.iter().filter_map(|(name, replicas)| Some((*name, *replicas.first()?))).collect()
     }
 
-    /// Starts a process of `service` with its HTTP at `http`.
+    /// Starts a process of `service` with its HTTP at `http`, its log going to `log`.
     ///
     /// # Errors
     /// When the binary is missing.
-    pub fn start(&self, service: &str, data: &Path, grpc: SocketAddr, http: SocketAddr) -> Result<Child> {
+    pub fn start(
+        &self,
+        service: &str,
+        data: &Path,
+        (grpc, http): (SocketAddr, SocketAddr),
+        log: Stdio,
+    ) -> Result<Child> {
         let own = [
             format!("common.data={}", data.join(service).display()),
             format!("common.grpc={grpc}"),
@@ -131,7 +141,7 @@ impl Recipe {
                 command.args(["--set", setting]);
             }
         }
-        Ok(command.kill_on_drop(true).spawn()?)
+        Ok(command.stderr(log).kill_on_drop(true).spawn()?)
     }
 }
 
@@ -148,7 +158,7 @@ impl Cluster {
             let address = free()?;
             http.push(address);
             let grpc = *first.get(service).context("no such service")?;
-            children.push(recipe.start(service, data, grpc, address)?);
+            children.push(recipe.start(service, data, (grpc, address), Stdio::inherit())?);
         }
         for ((service, address), child) in SERVICES.iter().zip(&http).zip(&mut children) {
             ready(service, *address, child).await?;
@@ -203,12 +213,12 @@ pub fn addresses(replicas: &[SocketAddr]) -> String {
     replicas.iter().map(|address| format!("http://{address}")).collect::<Vec<_>>().join(",")
 }
 
-/// A port that is free now.
+/// An address that nobody listens on.
 ///
 /// # Errors
 /// When there is none.
 pub fn free() -> Result<SocketAddr> {
-    Ok(StdListener::bind("127.0.0.1:0")?.local_addr()?)
+    Ok((Ipv4Addr::LOCALHOST, testkit::free_port().map_err(said)?).into())
 }
 
 fn said(error: kernel::Error) -> anyhow::Error {

@@ -16,6 +16,7 @@ mod replicas;
 mod scope;
 mod server;
 mod stack;
+mod standing;
 mod verdict;
 
 use std::collections::BTreeMap;
@@ -150,7 +151,7 @@ pub async fn outside(address: &str, tls: &config::Tls, clock: Clock) -> Result<C
     let silent = |flaw: String| Error::unavailable(format!("nothing answers at {address}: {flaw}"));
     let taken = replicas.take(&[]).await.map_err(silent)?;
     let first = taken.ok_or_else(|| silent("its name leads nowhere".to_owned()))?;
-    first.0.connector.connect().await.map_err(|flaw| silent(flaw.to_string()))?;
+    first.replica.connector.connect().await.map_err(|flaw| silent(flaw.to_string()))?;
     drop(first);
     Ok(BoxCloneSyncService::new(Remote::new("--server", replicas, Scopes::load()?, None)))
 }

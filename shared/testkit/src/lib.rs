@@ -4,6 +4,7 @@
 mod keys;
 pub mod nats;
 mod polled;
+mod port;
 pub mod postgres;
 mod stack;
 mod stage;
@@ -11,5 +12,6 @@ mod stage;
 pub use keys::Keys;
 pub use nats::NatsServer;
 pub use polled::polled;
+pub use port::free_port;
 pub use stack::Stack;
 pub use stage::{Client, Stage, TokenInterceptor, event, start_time};

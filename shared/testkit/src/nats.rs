@@ -1,7 +1,7 @@
 //! A throw-away NATS server with JetStream, which tests may kill, restart and starve.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 use kernel::{Error, Result};
 use tempfile::TempDir;
 
+use crate::port::free_port;
+
 /// A server is up within this time.
 const DEADLINE: Duration = Duration::from_secs(20);
-/// Ports are looked for from here on: below those that the system gives to outgoing connections.
-const PORTS: (u16, u16) = (14_000, 16_000);
 /// What every configuration has but for [`NatsServer::start_with`].
 const USUAL: &str = "max_payload: 8MB";
 
@@ -222,24 +222,10 @@ fn pong(address: SocketAddr) -> std::io::Result<()> {
     if &greeting == b"INFO" { Ok(()) } else { Err(std::io::ErrorKind::InvalidData.into()) }
 }
 
-/// A port that nobody listens on, another one for each caller in this process.
-fn free_port() -> Result<u16> {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let (first, count) = PORTS;
-    // Processes that run at the same time begin at different places.
-    let own = u16::try_from(std::process::id() % 199).unwrap_or_default() * 80;
-    for _ in 0..count {
-        let port = first + (own + NEXT.fetch_add(1, Ordering::Relaxed)) % count;
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
-            return Ok(port);
-        }
-    }
-    Err(Error::internal("no free port for nats-server"))
-}
-
 /// Nothing is dropped when a process ends; but the standard input of this one then does, whatever ended us.
 fn end_with_us(server: u32) -> Result<()> {
-    let script = format!("cat > /dev/null; kill -KILL {server}");
+    // A signal to the whole group, such as Ctrl-C or a CI's TERM, must not end the watcher first.
+    let script = format!("trap '' INT TERM; cat > /dev/null; kill -KILL {server}");
     let guard = Command::new("/bin/sh").args(["-c", &script]).stdin(Stdio::piped()).spawn();
     let guard = guard.map_err(|error| failed("no shell", &error))?;
     // Its end of the pipe stays open with ours.

@@ -5,12 +5,14 @@ use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kernel::{Error, Result};
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, Statement};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
+
+use crate::port::free_port;
 
 /// Role that owns tables.
 const OWNER: &str = "guanxi_test_owner";
@@ -33,15 +35,22 @@ pub struct Postgres {
     address: String,
     /// As a superuser.
     admin: String,
-    _own: Option<Own>,
+    own: Option<Own>,
 }
 
 /// A server of this process's own.
 #[derive(Debug)]
 struct Own {
     /// Ends when its standard input does: when this process is gone, however it went.
-    _guard: Child,
-    _folder: TempDir,
+    guard: Child,
+    folder: TempDir,
+}
+
+impl Drop for Own {
+    /// Before the folder goes, in which the guard reads what to end.
+    fn drop(&mut self) {
+        let _ended = self.guard.wait().is_ok();
+    }
 }
 
 /// Where services find their databases: `{service}` stands for the service's name.
@@ -71,7 +80,7 @@ impl Postgres {
         #[expect(clippy::disallowed_methods, reason = "what a test runs on is said by its environment")]
         let given = std::env::var("DATABASE_URL").ok();
         let server = match given {
-            Some(admin) => Self { address: address_of(&admin)?, admin, _own: None },
+            Some(admin) => Self { address: address_of(&admin)?, admin, own: None },
             None => Self::start_own(FORGETFUL)?,
         };
         server.prepare().await?;
@@ -97,13 +106,15 @@ impl Postgres {
             return Err(Error::unavailable("initdb failed; its reason stands above"));
         }
         let port = free_port()?;
-        // The shell goes on until its standard input ends, then ends the server.
+        // The shell goes on until its standard input ends, then ends the server, which may have been started again
+        // meanwhile. A signal to the whole group, such as Ctrl-C or a CI's TERM, must not end the shell first.
         let script = format!(
-            "trap '' TERM; '{}' -D '{}' -p {port} {OPTIONS} {options} & cat > /dev/null; \
-             kill -INT $(head -n 1 '{}/postmaster.pid'); wait",
+            "trap '' INT TERM; '{}' -D '{}' -p {port} {OPTIONS} {options} & cat > /dev/null; \
+             kill -INT $(head -n 1 '{}/postmaster.pid'); wait; rm -rf '{}'",
             programs.join("postgres").display(),
             data.display(),
-            data.display()
+            data.display(),
+            folder.path().display()
         );
         let guard = user
             .command(Path::new("/bin/sh"))
@@ -117,7 +128,7 @@ impl Postgres {
         Ok(Self {
             address: format!("127.0.0.1:{port}"),
             admin: format!("postgres://postgres@127.0.0.1:{port}/postgres"),
-            _own: Some(Own { _guard: guard, _folder: folder }),
+            own: Some(Own { guard, folder }),
         })
     }
 
@@ -141,12 +152,17 @@ impl Postgres {
         Ok(server)
     }
 
-    /// Ends it as a crash does: nothing is finished, every connection breaks. Blocks until it is gone.
+    /// Kills it (`kill -9`): nothing is finished, every connection breaks.
     ///
     /// # Errors
-    /// When it is not a server of this process's own, or does not end.
+    /// When it is not a server of this process's own, or is gone already.
     pub fn crash(&self) -> Result<()> {
-        self.control(&["stop", "-m", "immediate"])
+        let file = self.folder()?.join("data/postmaster.pid");
+        let content = std::fs::read_to_string(file).map_err(|cause| failed("postmaster.pid", cause))?;
+        let id = content.lines().next().unwrap_or_default();
+        let killed = Command::new("kill").args(["-KILL", id]).status();
+        let killed = killed.map_err(|cause| failed("kill cannot be run", cause))?;
+        if killed.success() { Ok(()) } else { Err(Error::unavailable("the server is gone already")) }
     }
 
     /// Starts it again, after [`Postgres::crash`]. Blocks until it answers.
@@ -154,28 +170,35 @@ impl Postgres {
     /// # Errors
     /// When it is not a server of this process's own, or does not start.
     pub fn restart(&self) -> Result<()> {
+        let folder = self.folder()?;
         let port = self.address.rsplit(':').next().unwrap_or_default();
         let options = format!("-p {port} {OPTIONS} {FORGETFUL}");
-        self.control(&["start", "-o", &options])
+        let begin = Instant::now();
+        while begin.elapsed() < PATIENCE {
+            let started = Unprivileged::find()?
+                .command(&programs()?.join("pg_ctl"))
+                .arg("-D")
+                .arg(folder.join("data"))
+                .args(["-w", "-s", "start", "-o", &options])
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .current_dir(folder)
+                .status()
+                .map_err(|cause| failed("pg_ctl cannot be run", cause))?;
+            if started.success() {
+                return Ok(());
+            }
+            // Refused as long as a process of the one that was killed is left, which ends by itself.
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Err(Error::unavailable(format!("PostgreSQL did not start within {PATIENCE:?}")))
     }
 
-    fn control(&self, arguments: &[&str]) -> Result<()> {
-        let own =
-            self._own.as_ref().ok_or_else(|| Error::internal("the server is not this process's own"))?;
-        let folder = own._folder.path();
-        let done = Unprivileged::find()?
-            .command(&programs()?.join("pg_ctl"))
-            .arg("-D")
-            .arg(folder.join("data"))
-            .args(["-w", "-s"])
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .current_dir(folder)
-            .status()
-            .map_err(|cause| failed("pg_ctl cannot be run", cause))?;
-        if done.success() { Ok(()) } else { Err(Error::unavailable("pg_ctl failed")) }
+    fn folder(&self) -> Result<&Path> {
+        let own = self.own.as_ref();
+        own.map(|own| own.folder.path())
+            .ok_or_else(|| Error::internal("the server is not this process's own"))
     }
 
     async fn prepare(&self) -> Result<()> {
@@ -272,11 +295,6 @@ fn programs() -> Result<PathBuf> {
             "these tests need PostgreSQL: `apt-get install postgresql` (or set DATABASE_URL to a superuser's URL)",
         )
     })
-}
-
-fn free_port() -> Result<u16> {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-    Ok(free.map_err(|cause| failed("no free port", cause))?.port())
 }
 
 fn address_of(url: &str) -> Result<String> {

@@ -84,7 +84,7 @@ pub(crate) struct Seen {
 impl Seen {
     /// Says what is known of `key`, and claims it if that is nothing.
     pub(crate) fn claim(&mut self, key: Key, ticket: u64) -> Known {
-        if self.days.values().rev().any(|day| day.contains(&key)) {
+        if self.is_durable(key) {
             return Known::Durable;
         }
         match self.claimed.entry(key) {
@@ -94,6 +94,11 @@ impl Seen {
                 Known::New
             }
         }
+    }
+
+    /// Whether it is on the log, as far as was heard.
+    pub(crate) fn is_durable(&self, key: Key) -> bool {
+        self.days.values().rev().any(|day| day.contains(&key))
     }
 
     /// The event is on the log.

@@ -68,30 +68,46 @@ impl Admission {
             let places: Vec<u64> = self.lock().place.next.clone();
             let waits = (0..).zip(&places).map(|(partition, next)| log.wait(Stream::Raw, partition, *next));
             select_all(waits).await;
-            for (partition, next) in (0..).zip(places) {
-                match log.read(Stream::Raw, partition, next, READ).await {
-                    Ok(entries) if entries.is_empty() => {
-                        let start = log.start(Stream::Raw, partition);
-                        advance(&mut self.lock(), partition, start);
-                    }
-                    Ok(entries) => {
-                        let now = self.clock.now();
-                        let first = day(now).saturating_sub(self.window_days);
-                        let mut state = self.lock();
-                        let begins = state.unflushed.is_empty();
-                        learn(&mut state, partition, &entries, first);
-                        if begins && !state.unflushed.is_empty() {
-                            state.unflushed_since = now;
-                            self.flush.ring();
-                        }
-                    }
-                    Err(error) => {
-                        tracing::warn!(%error, partition, "what others accept cannot be read; trying again");
-                        tokio::time::sleep(PAUSE).await;
-                    }
+            for partition in 0..log.partitions() {
+                if let Err(error) = self.read_on(&*log, partition).await {
+                    tracing::warn!(%error, partition, "what others accept cannot be read; trying again");
+                    tokio::time::sleep(PAUSE).await;
                 }
             }
         }
+    }
+
+    /// Learns everything that anybody was answered for before the call.
+    ///
+    /// # Errors
+    /// When the log cannot be asked or read.
+    pub(super) async fn catch_up(&self, log: &dyn Log) -> Result<()> {
+        log.latest(Stream::Raw).await?;
+        for partition in 0..log.partitions() {
+            let end = log.end(Stream::Raw, partition);
+            while place(&self.lock(), partition) < end && self.read_on(log, partition).await? {}
+        }
+        Ok(())
+    }
+
+    /// Learns what stands next in a partition; says whether there was anything.
+    async fn read_on(&self, log: &dyn Log, partition: u32) -> Result<bool> {
+        let next = place(&self.lock(), partition);
+        let entries = log.read(Stream::Raw, partition, next, READ).await?;
+        if entries.is_empty() {
+            advance(&mut self.lock(), partition, log.start(Stream::Raw, partition));
+            return Ok(false);
+        }
+        let now = self.clock.now();
+        let first = day(now).saturating_sub(self.window_days);
+        let mut state = self.lock();
+        let begins = state.unflushed.is_empty();
+        learn(&mut state, partition, &entries, first);
+        if begins && !state.unflushed.is_empty() {
+            state.unflushed_since = now;
+            self.flush.ring();
+        }
+        Ok(true)
     }
 }
 

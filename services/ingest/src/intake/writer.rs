@@ -7,6 +7,7 @@ use std::time::Duration;
 use bus::{Log, Record, Stream};
 use kernel::Result;
 use store::Database;
+use tokio::time::Instant;
 
 use super::admission::{Admission, Batch, Outcome};
 
@@ -24,6 +25,11 @@ const GROUP_RECORDS: usize = 10_000;
 const GROUP_BYTES: usize = 4 << 20;
 /// Pause after the log refused.
 const PAUSE: Duration = Duration::from_millis(200);
+/// What other processes have accepted must have been heard no longer ago when something is appended. A process that stood
+/// still finds calls in its sockets which their callers have long made elsewhere.
+const HEARSAY: Duration = Duration::from_secs(1);
+/// Longest wait for a turn.
+const TURN: Duration = Duration::from_secs(5);
 
 impl Admission {
     /// Appends for ever, and is the only one to hold the log: a stopped process lets go of it.
@@ -31,13 +37,14 @@ impl Admission {
     /// Dropping the future at any point is safe: what was not answered for will be sent again, and
     /// what reached the log is known after a restart.
     pub(super) async fn write(self: Arc<Self>, log: Arc<dyn Log>) {
+        let mut heard = Some(Instant::now());
         loop {
             let (group, records) = self.take();
             if group.is_empty() {
                 self.wake.notified().await;
                 continue;
             }
-            let appended = self.append(&*log, &group, records).await;
+            let appended = self.append(&*log, &group, records, &mut heard).await;
             self.settle(&*log, group, appended);
         }
     }
@@ -66,9 +73,20 @@ impl Admission {
 
     /// Appends until it is done. What fails may be on the log in part: it is appended again under the same numbers, by
     /// which readers know it. The callers need not wait for that.
-    async fn append(&self, log: &dyn Log, group: &[Batch], records: Vec<Record>) -> Result<()> {
+    async fn append(
+        &self,
+        log: &dyn Log,
+        group: &[Batch],
+        records: Vec<Record>,
+        heard: &mut Option<Instant>,
+    ) -> Result<()> {
         loop {
-            match log.append(Stream::Raw, records.clone()).await {
+            let appended = if self.db.is_shared() {
+                self.append_unheard_of(log, group, &records, heard).await
+            } else {
+                log.append(Stream::Raw, records.clone()).await
+            };
+            match appended {
                 Ok(()) => {
                     self.late.store(false, Ordering::Relaxed);
                     return Ok(());
@@ -76,6 +94,7 @@ impl Admission {
                 Err(error) if error.kind.retryable() => {
                     tracing::warn!(%error, records = records.len(), "the event log refused; trying again");
                     self.late.store(true, Ordering::Relaxed);
+                    *heard = None;
                     for batch in group {
                         batch.outcome.send_replace(Outcome::Late);
                     }
@@ -84,6 +103,41 @@ impl Admission {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Appends what no other process has. `heard` says up to when it is known what they have; `None` after a failure: those
+    /// who waited here will have come to them meanwhile. Then processes take turns, as they may hold the same events.
+    async fn append_unheard_of(
+        &self,
+        log: &dyn Log,
+        group: &[Batch],
+        records: &[Record],
+        heard: &mut Option<Instant>,
+    ) -> Result<()> {
+        if heard.is_some_and(|when| when.elapsed() < HEARSAY) {
+            return log.append(Stream::Raw, records.to_vec()).await;
+        }
+        // The database's one unit of work at a time. Without it two of them might append the same in the same
+        // milliseconds; that is better than to wait for a database that is gone.
+        let turn = match heard {
+            Some(_) => None,
+            None => tokio::time::timeout(TURN, self.db.begin()).await.ok().and_then(Result::ok),
+        };
+        let asked = Instant::now();
+        self.catch_up(log).await?;
+        let records = self.unheard_of(group, records);
+        log.append(Stream::Raw, records).await?;
+        *heard = Some(asked);
+        drop(turn);
+        Ok(())
+    }
+
+    /// Those of the records of `group` whose events are not on the log.
+    fn unheard_of(&self, group: &[Batch], records: &[Record]) -> Vec<Record> {
+        let state = self.lock();
+        let keys = group.iter().flat_map(|batch| &batch.drafts).map(|draft| draft.seen);
+        let unheard_of = keys.zip(records).filter(|(key, _)| !state.seen.is_durable(*key));
+        unheard_of.map(|(_, record)| record.clone()).collect()
     }
 
     fn settle(&self, log: &dyn Log, group: Vec<Batch>, appended: Result<()>) {

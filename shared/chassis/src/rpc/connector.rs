@@ -13,6 +13,7 @@ use tokio_rustls::TlsConnector;
 use tower::Service;
 
 use super::connection::Connection;
+use super::standing::Standing;
 use crate::tls::Tls;
 
 /// For connecting and agreeing on TLS.
@@ -40,11 +41,16 @@ pub(super) struct Connector {
     /// Certificates, and the name that the other side's must be for; `None`: plain.
     tls: Option<(Tls, ServerName<'static>)>,
     failed: Arc<Mutex<Option<(Instant, NotConnected)>>>,
+    standing: Arc<Standing>,
 }
 
 impl Connector {
-    pub(super) fn new(address: SocketAddr, tls: Option<(Tls, ServerName<'static>)>) -> Self {
-        Self { address, tls, failed: Arc::default() }
+    pub(super) fn new(
+        address: SocketAddr,
+        tls: Option<(Tls, ServerName<'static>)>,
+        standing: Arc<Standing>,
+    ) -> Self {
+        Self { address, tls, failed: Arc::default(), standing }
     }
 
     /// Connects, unless that failed just now.
@@ -99,6 +105,9 @@ impl Service<http::Uri> for Connector {
 
     fn call(&mut self, _: http::Uri) -> Self::Future {
         let connector = self.clone();
-        Box::pin(async move { connector.connect().await.map(TokioIo::new) })
+        Box::pin(async move {
+            let connection = connector.connect().await?;
+            Ok(TokioIo::new(connection.watched(connector.standing.clone())))
+        })
     }
 }

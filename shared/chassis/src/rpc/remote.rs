@@ -94,8 +94,8 @@ impl Remote {
 
     /// A stream of requests cannot be kept to be sent again.
     async fn once(&self, request: Request) -> Result<Response> {
-        let taken = self.take(&[]).await?.ok_or_else(|| self.unreachable("it has no address"))?;
-        attempt(&taken, request).await.map_err(|cause| self.unreachable(&crate::status::chain(&cause)))
+        let mut taken = self.take(&[]).await?.ok_or_else(|| self.unreachable("it has no address"))?;
+        attempt(&mut taken, request).await.map_err(|cause| self.unreachable(&crate::status::chain(&cause)))
     }
 
     async fn repeated(&self, request: Request) -> Result<Response> {
@@ -109,19 +109,13 @@ impl Remote {
         self.budget.deposit();
         let (mut tried, mut outcome) = (Vec::new(), None);
         for attempts_left in (0..ATTEMPTS).rev() {
-            let taken = match self.take(&tried).await? {
-                Some(taken) => taken,
-                None => break,
-            };
+            let Some(mut taken) = self.take(&tried).await? else { break };
             let request = again(&parts, &body);
-            let result = attempt(&taken, request).await;
+            let result = attempt(&mut taken, request).await;
             let verdict = match &result {
                 Ok(response) => verdict::of_answer(response),
                 Err(failure) => verdict::of_failure(failure),
             };
-            if result.is_err() {
-                taken.0.avoid();
-            }
             outcome = Some(result);
             let repeat = match verdict {
                 Verdict::Final => false,
@@ -133,7 +127,7 @@ impl Remote {
             }
             // The same address may do when only its connection was at fault.
             if matches!(verdict, Verdict::NotConnected | Verdict::Refused) {
-                tried.push(taken.0.address);
+                tried.push(taken.replica.address);
             }
         }
         match outcome {
@@ -159,8 +153,12 @@ fn again(parts: &http::request::Parts, body: &Bytes) -> Request {
     Request::from_parts(parts.clone(), Body::new(Full::new(body.clone())))
 }
 
-async fn attempt(taken: &Taken, request: Request) -> Result<Response, tonic::transport::Error> {
-    taken.0.channel.clone().ready().await?.call(request).await
+async fn attempt(taken: &mut Taken, request: Request) -> Result<Response, tonic::transport::Error> {
+    let mut channel = taken.replica.channel.clone();
+    let answer = async { channel.ready().await?.call(request).await };
+    let result = answer.await;
+    taken.settle(result.is_ok());
+    result
 }
 
 impl Service<Request> for Remote {

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use kernel::{Error, Result};
@@ -10,18 +10,20 @@ use rustls::pki_types::ServerName;
 use tonic::transport::{Channel, Endpoint};
 
 use super::connector::Connector;
+use super::standing::{self, Standing};
 use crate::tls::Tls;
 
 /// Names are looked up again this often: replicas that come are found, those that go are left.
 pub(super) const LOOK_UP: Duration = Duration::from_secs(5);
 /// For looking a name up.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// An address that failed is asked last for so long.
-const AVOIDED: Duration = Duration::from_secs(1);
-/// An idle connection is asked whether it lives …
-const PING: Duration = Duration::from_secs(10);
-/// … and is given up when it does not say so within this.
-const PONG: Duration = Duration::from_secs(5);
+/// A call that is given up after so long without an answer speaks against the address.
+const PATIENT: Duration = Duration::from_secs(1);
+/// A connection on which nothing comes is asked whether its other end lives …
+const PING: Duration = Duration::from_secs(1);
+/// … and is given up with all its calls when that does not say so within this: a process that stands still goes on
+/// taking connections and calls, and answers none. Together as long as a lease holds.
+const PONG: Duration = Duration::from_secs(4);
 
 /// A service's names and the addresses behind them.
 #[derive(Debug)]
@@ -50,28 +52,41 @@ pub(super) struct Replica {
     pub connector: Connector,
     pub channel: Channel,
     calls: AtomicUsize,
-    failed: Mutex<Option<Instant>>,
+    standing: Arc<Standing>,
 }
 
 /// A call to a replica that is under way.
 #[derive(Debug)]
-pub(super) struct Taken(pub Arc<Replica>);
+pub(super) struct Taken {
+    pub replica: Arc<Replica>,
+    begun: Instant,
+    settled: bool,
+}
 
-impl Drop for Taken {
-    fn drop(&mut self) {
-        self.0.calls.fetch_sub(1, Ordering::Relaxed);
+impl Taken {
+    fn new(replica: Arc<Replica>) -> Self {
+        replica.calls.fetch_add(1, Ordering::Relaxed);
+        Self { replica, begun: Instant::now(), settled: false }
+    }
+
+    /// There was an answer, or a failure.
+    pub(super) fn settle(&mut self, answered: bool) {
+        self.settled = true;
+        if answered {
+            self.replica.standing.forgive();
+        } else {
+            self.replica.standing.avoid(standing::FAILED);
+        }
     }
 }
 
-impl Replica {
-    /// Asks others first for a while.
-    pub(super) fn avoid(&self) {
-        *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-    }
-
-    fn is_avoided(&self) -> bool {
-        let failed = *self.failed.lock().unwrap_or_else(PoisonError::into_inner);
-        failed.is_some_and(|when| when.elapsed() < AVOIDED)
+impl Drop for Taken {
+    fn drop(&mut self) {
+        self.replica.calls.fetch_sub(1, Ordering::Relaxed);
+        // Its time was over, or who called has gone: until the connection is known to live or not.
+        if !self.settled && self.begun.elapsed() >= PATIENT {
+            self.replica.standing.avoid(PING + PONG);
+        }
     }
 }
 
@@ -109,7 +124,8 @@ impl Name {
     }
 
     fn replica(&self, name: usize, address: SocketAddr) -> Replica {
-        let connector = Connector::new(address, self.tls.clone());
+        let standing = Arc::new(Standing::default());
+        let connector = Connector::new(address, self.tls.clone(), standing.clone());
         // The scheme is ours to speak (the connector seals); tonic would seal once more.
         let endpoint = Endpoint::from_static("http://replica")
             .origin(self.origin.clone())
@@ -119,7 +135,7 @@ impl Name {
             .initial_connection_window_size(super::server::CONNECTION_WINDOW)
             .initial_stream_window_size(super::server::CALL_WINDOW);
         let channel = endpoint.connect_with_connector_lazy(connector.clone());
-        Replica { name, address, connector, channel, calls: AtomicUsize::new(0), failed: Mutex::default() }
+        Replica { name, address, connector, channel, calls: AtomicUsize::new(0), standing }
     }
 }
 
@@ -186,11 +202,8 @@ impl Replicas {
         let chosen = (0..known.len())
             .filter_map(|step| known.get((turn.wrapping_add(step)) % known.len()))
             .filter(|replica| !tried.contains(&replica.address))
-            .min_by_key(|replica| (replica.is_avoided(), replica.calls.load(Ordering::Relaxed)));
-        Ok(chosen.map(|replica| {
-            replica.calls.fetch_add(1, Ordering::Relaxed);
-            Taken(replica.clone())
-        }))
+            .min_by_key(|replica| (replica.standing.is_avoided(), replica.calls.load(Ordering::Relaxed)));
+        Ok(chosen.map(|replica| Taken::new(replica.clone())))
     }
 
     /// Looks the names up every few seconds; ends only with the process.

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use chassis::{Caller, rpc};
 use futures::future::{BoxFuture, join_all};
@@ -91,12 +92,28 @@ impl Two {
     }
 
     async fn call(&self, path: &'static str) -> Status {
+        self.call_within(Duration::from_secs(60), path).await
+    }
+
+    async fn call_within(&self, time: Duration, path: &'static str) -> Status {
         let caller = Caller::system(Workspace::new("demo"), "test");
+        let mut request = rpc::request(&caller, ());
+        request.set_timeout(time);
         let mut client = tonic::client::Grpc::new(self.here.running.rpc.to("identity"));
         client.ready().await.unwrap();
         let path = http::uri::PathAndQuery::from_static(path);
         let codec = ProstCodec::<(), ()>::default();
-        client.unary(rpc::request(&caller, ()), path, codec).await.unwrap_err()
+        client.unary(request, path, codec).await.unwrap_err()
+    }
+
+    /// The first is one that stands still: the system makes connections to it, and nobody takes them.
+    async fn one_still(code: Code) -> (Self, TcpListener) {
+        let mut two = Self::answering(code).await;
+        let still = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let setting =
+            format!("common.services.identity=http://{},{}", still.local_addr().unwrap(), two.addresses[1]);
+        two.here = mirror(&Keys::new().unwrap(), &[setting]).await;
+        (two, still)
     }
 
     fn asked(&self) -> [usize; 2] {
@@ -227,4 +244,30 @@ async fn what_was_not_begun_is_done_elsewhere_also_when_it_changes_something() {
         let expected = if begun { (Code::Unavailable, 0) } else { (Code::NotFound, 1) };
         assert_eq!((status.code(), two.asked()[1]), expected, "{says:?}: {status}");
     }
+}
+
+/// Its connection is given up when it does not answer a ping: what only reads is asked of the other one, and so is
+/// everything else for a while.
+#[tokio::test]
+async fn a_replica_that_stands_still_is_found_out() {
+    let (two, _still) = Two::one_still(Code::NotFound).await;
+    for _ in 0..2 {
+        assert_eq!(two.call(READS).await.code(), Code::NotFound);
+    }
+    for _ in 0..20 {
+        assert_eq!(two.call(WRITES).await.code(), Code::NotFound);
+    }
+    assert_eq!(two.asked()[1], 22);
+}
+
+/// Also when callers give up before.
+#[tokio::test]
+async fn a_replica_that_stands_still_costs_few_calls() {
+    let (two, _still) = Two::one_still(Code::NotFound).await;
+    let mut late = 0;
+    for _ in 0..40 {
+        let status = two.call_within(Duration::from_millis(1_500), WRITES).await;
+        late += usize::from(status.code() == Code::DeadlineExceeded);
+    }
+    assert_eq!((late, two.asked()[1]), (1, 39));
 }

@@ -1,0 +1,104 @@
+//! The engines below the services go away and come back: nobody falls over, everybody says what is missing, what was
+//! acknowledged is kept, and all catch up by themselves.
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use futures::future::try_join_all;
+use testkit::postgres::Postgres;
+use testkit::{NatsServer, Stack};
+use tests::cluster::SERVICES;
+use tests::platform::eventually;
+use tokio::time::Instant;
+
+use super::shop::Shop;
+use super::twins::{Balanced, Twins};
+
+/// Orders at each fall.
+const ORDERS: u32 = 16;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn engines_fall_and_come_back_and_nothing_is_lost() -> Result<()> {
+    let (mut nats, postgres) = (NatsServer::start()?, Postgres::start_apart().await?);
+    let settings = Stack::engines().settings_on(&SERVICES, &nats, &postgres).await?;
+    let mut twins = Twins::start_on(settings).await?;
+    let shop = Shop::open(&twins).await?;
+    let ingest = twins.balanced("ingest").await?;
+    let falling = fall(&twins, &shop, &ingest, &mut nats, &postgres);
+    let (times, orders) = tokio::select! {
+        fallen = falling => fallen?,
+        () = shop.browse(&ingest) => bail!("the calls ended"),
+    };
+    twins.all_run()?;
+    let open = shop.settle(&ingest).await?;
+    shop.is_exact(&twins, orders).await?;
+    twins.all_run()?;
+    writeln!(
+        std::io::stderr(),
+        "an order made while the log, then the databases came back was thanked after {times:?}; {} events, {open} calls \
+         made again, each counted once",
+        shop.sent()
+    )?;
+    twins.done();
+    Ok(())
+}
+
+/// How long an order took to be thanked after each engine had come back, and how many orders there were.
+async fn fall(
+    twins: &Twins,
+    shop: &Shop,
+    ingest: &Balanced,
+    nats: &mut NatsServer,
+    postgres: &Postgres,
+) -> Result<(Vec<Duration>, usize)> {
+    let (mut times, mut orders) = (Vec::new(), 0);
+    for (engine, complaint) in
+        [("event log", "the connection to NATS is lost"), ("database of", "leases cannot be renewed")]
+    {
+        shop.deliver(ingest, "order_completed", &format!("before {engine}"), ORDERS).await?;
+        if engine == "event log" {
+            nats.kill();
+        } else {
+            postgres.crash()?;
+        }
+        all_say(twins, 503, engine).await?;
+        all_have_logged(twins, complaint).await?;
+        if engine == "event log" {
+            nats.restart()?;
+        } else {
+            postgres.restart()?;
+        }
+        let back = Instant::now();
+        shop.deliver(ingest, "order_completed", &format!("after {engine}"), ORDERS).await?;
+        orders += 2 * ORDERS as usize;
+        shop.thanked(orders).await.with_context(|| format!("after {engine}"))?;
+        times.push(back.elapsed());
+        all_say(twins, 200, "").await?;
+    }
+    Ok((times, orders))
+}
+
+/// Returns when every process answers for its readiness with this status and these words.
+async fn all_say(twins: &Twins, wanted: u16, words: &str) -> Result<()> {
+    let asked = twins.names().into_iter().map(|name| {
+        eventually("what a process says of its readiness", move || async move {
+            let (status, said) = twins.readiness(name).await?;
+            let as_wanted = status == wanted && said.contains(words);
+            Ok(if as_wanted { Ok(()) } else { Err(format!("{name:?}: {status} {said}")) })
+        })
+    });
+    try_join_all(asked).await.map(drop)
+}
+
+/// Returns when every process has these words in its log.
+async fn all_have_logged(twins: &Twins, words: &str) -> Result<()> {
+    for name in twins.names() {
+        eventually("what a process logs", || async {
+            let log = twins.log(name)?;
+            Ok(if log.contains(words) { Ok(()) } else { Err(format!("{name:?}: no `{words}`")) })
+        })
+        .await?;
+    }
+    Ok(())
+}
