@@ -14,6 +14,7 @@ mod manifests;
 mod members;
 mod metrics;
 mod privacy;
+mod refused_starts;
 mod sdk;
 mod skew;
 mod trace;
