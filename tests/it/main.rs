@@ -13,6 +13,7 @@ mod law;
 mod manifests;
 mod members;
 mod metrics;
+mod overload;
 mod privacy;
 mod refused_starts;
 mod sdk;
