@@ -40,9 +40,13 @@ fmt: ## format all code
 	$(CARGO) fmt --all
 
 bench: ## measure every stage beside its peers; writes tests/bench/RESULTS.md
+	tests/engines.sh
+	$(CARGO) build --locked --release -p guanxi -p tests
 	$(CARGO) run --locked --release -p tests --bin bench
 
 bench-%: ## measure one stage, such as bench-funnel
+	tests/engines.sh
+	$(CARGO) build --locked --release -p guanxi -p tests
 	$(CARGO) run --locked --release -p tests --bin bench -- $*
 
 ci: lint test ## what CI runs

@@ -15,10 +15,13 @@ fn main() -> Result<(), Failure> {
     compiler.include_imports(true).include_source_info(true).open_files(files)?;
     // As bytes: the typed set below knows no extensions and would drop the methods' scopes.
     std::fs::write(out.join("descriptor.bin"), compiler.encode_file_descriptor_set())?;
+    // Messages know their names: the audit log finds their descriptors by them.
+    let mut named = tonic_prost_build::Config::new();
+    named.enable_type_names();
     tonic_prost_build::configure()
         .include_file("_includes.rs")
         .compile_well_known_types(false)
-        .compile_fds(compiler.file_descriptor_set())?;
+        .compile_fds_with_config(compiler.file_descriptor_set(), named)?;
     Ok(())
 }
 

@@ -1,9 +1,9 @@
-//! What a stretch of work was bound by, from the kernel's counters: processor time of this process (`/proc/self/stat`),
-//! bytes it had written (`/proc/self/io`), flushes of all disks (`/proc/diskstats`, since Linux 5.5), and how much of the
-//! time somebody on the machine waited for a core or for a disk (`/proc/pressure`). The last two are the machine's, so
-//! they speak of this process alone only where nothing else runs.
+//! What a stretch of work was bound by, from the kernel's counters of the whole machine: processor time (`/proc/stat`),
+//! bytes written and flushes of all disks (`/proc/diskstats`, flushes since Linux 5.5), and how much of the time somebody
+//! waited for a core or for a disk (`/proc/pressure`). They speak of the work alone only where nothing else runs.
 
 use std::ops::{Add, Sub};
+use std::path::Path;
 
 use anyhow::Result;
 use tokio::time::Instant;
@@ -19,9 +19,9 @@ const CROWDED: f64 = 0.5;
 /// Sums since the machine or the process started.
 #[derive(Clone, Copy, Debug, Default)]
 struct Counters {
-    /// Processor seconds of this process.
+    /// Processor seconds of all cores.
     cpu: f64,
-    /// Bytes that this process had written to disks.
+    /// Bytes written to disks.
     written: f64,
     /// Seconds in which somebody waited for a core.
     waited_core: f64,
@@ -125,14 +125,14 @@ impl Sub for Counters {
 }
 
 fn counters() -> Result<Counters> {
-    let (flushes, flushing) = flushes(&read("/proc/diskstats"));
+    let [sectors, flushes, flushing] = disks(&read("/proc/diskstats"));
     Ok(Counters {
-        cpu: usage::cpu_seconds()?,
-        written: after(&read("/proc/self/io"), "\nwrite_bytes: "),
+        cpu: usage::machine_cpu_seconds()?,
+        written: sectors * 512.0,
         waited_core: after(&read("/proc/pressure/cpu"), "total=") / 1e6,
         waited_disk: after(&read("/proc/pressure/io"), "total=") / 1e6,
         flushes,
-        flushing,
+        flushing: flushing / 1_000.0,
     })
 }
 
@@ -147,12 +147,16 @@ fn after(text: &str, mark: &str) -> f64 {
     number.and_then(|number| number.parse().ok()).unwrap_or_default()
 }
 
-/// Number and seconds of all disks: fields 16 and 17 behind the name (Documentation/admin-guide/iostats.rst).
-fn flushes(diskstats: &str) -> (f64, f64) {
-    let fields = |line: &str| {
-        let mut fields = line.split_whitespace().skip(3 + 15).map(|field| field.parse::<f64>().ok());
-        Some((fields.next()??, fields.next()?? / 1_000.0))
-    };
-    let disks = diskstats.lines().filter_map(fields);
-    disks.fold((0.0, 0.0), |sum, disk| (sum.0 + disk.0, sum.1 + disk.1))
+/// Sectors written, flushes and their milliseconds, of all disks (not their partitions): fields 7, 16 and 17 behind the
+/// name (Documentation/admin-guide/iostats.rst).
+fn disks(diskstats: &str) -> [f64; 3] {
+    let mut sums = [0.0; 3];
+    for line in diskstats.lines() {
+        let fields: Vec<&str> = line.split_whitespace().skip(2).collect();
+        let whole = fields.first().is_some_and(|name| Path::new("/sys/block").join(name).exists());
+        for (sum, at) in sums.iter_mut().zip([7, 16, 17]).filter(|_| whole) {
+            *sum += fields.get(at).and_then(|field| field.parse::<f64>().ok()).unwrap_or_default();
+        }
+    }
+    sums
 }

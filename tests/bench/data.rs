@@ -67,7 +67,8 @@ pub(crate) fn is_order(n: u64) -> bool {
     n.is_multiple_of(ORDER_EVERY)
 }
 
-fn user(n: u64) -> Identifier {
+/// What customer `n` goes by.
+pub(crate) fn user(n: u64) -> Identifier {
     Identifier { namespace: "user_id".to_owned(), value: format!("u{n:07}") }
 }
 

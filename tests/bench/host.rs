@@ -1,16 +1,24 @@
 //! Services under measurement: in this process, on the system's clock, on real files, reached by TCP.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use chassis::{Assembly, Layers, Running};
+use bus::Log;
+use chassis::{Assembly, Running};
 use kernel::Clock;
 use tempfile::TempDir;
 use testkit::{Client, TokenInterceptor};
 use tests::platform::root;
+use tokio::time::Instant;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Endpoint;
+
+use crate::figure::number;
+use crate::site::Site;
+use crate::usage;
 
 /// Longest wait for the background work to end.
 const SETTLE: Duration = Duration::from_secs(120);
@@ -25,14 +33,7 @@ pub(crate) struct Host {
 
 /// All seven services.
 pub(crate) fn all() -> Assembly {
-    Assembly::new(Layers::default())
-        .with::<ingest::Ingest>()
-        .with::<identity::Identity>()
-        .with::<profile::Profile>()
-        .with::<segmentation::Segmentation>()
-        .with::<journey::Journey>()
-        .with::<messaging::Messaging>()
-        .with::<analytics::Analytics>()
+    tests::assembly::all([])
 }
 
 /// Where benches keep what they need: on the disk of the project, not in memory.
@@ -72,26 +73,50 @@ impl Host {
         self.folder
     }
 
-    /// A connection by TCP.
-    ///
-    /// # Errors
-    /// Never, in fact: the address is one that was bound.
-    pub(crate) fn client(&self) -> Result<Client> {
+    /// Records on a stream.
+    pub(crate) fn records(&self, stream: bus::Stream) -> u64 {
+        (0..self.running.log.partitions()).map(|partition| self.running.log.end(stream, partition)).sum()
+    }
+}
+
+impl Site for Host {
+    const NAME: &str = "all in one process, SQLite, the embedded log";
+    const SLOWER: f64 = 1.0;
+    const SATURATION: Option<f64> = Some(10_000.0);
+    const LOOK: Duration = Duration::from_millis(10);
+
+    fn client(&self) -> Result<Client> {
         client(self.running.grpc)
     }
 
-    /// Returns when nothing is at work any more.
-    ///
-    /// # Errors
-    /// When that takes minutes; names who is at work.
-    pub(crate) async fn settled(&self) -> Result<()> {
-        let settled = tokio::time::timeout(SETTLE, self.running.activity.settled()).await;
-        settled.with_context(|| format!("still at work: {}", self.running.activity.busy().join(", ")))
+    fn ingest(&self) -> Result<Client> {
+        self.client()
     }
 
-    /// Records on a stream.
-    pub(crate) fn end(&self, stream: bus::Stream) -> u64 {
-        (0..self.running.log.partitions()).map(|partition| self.running.log.end(stream, partition)).sum()
+    fn log(&self) -> &Arc<dyn Log> {
+        &self.running.log
+    }
+
+    async fn busy(&self) -> Vec<String> {
+        self.running.activity.busy()
+    }
+
+    async fn settled(&self) -> Result<Instant> {
+        let settled = tokio::time::timeout(SETTLE, self.running.activity.settled()).await;
+        settled.with_context(|| format!("still at work: {}", self.running.activity.busy().join(", ")))?;
+        Ok(Instant::now())
+    }
+
+    fn processor(&self) -> Result<f64> {
+        usage::cpu_seconds()
+    }
+
+    fn processor_by_part(&self) -> Result<BTreeMap<String, f64>> {
+        usage::cpu_by_thread()
+    }
+
+    fn memory(&self) -> Result<String> {
+        Ok(format!("{} MB", number(usage::peak_megabytes()?)))
     }
 }
 

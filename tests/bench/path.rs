@@ -1,4 +1,4 @@
-//! The whole path in one process: event in → resolved → profile, segments, journey → message handed to the channel.
+//! The whole path: event in → resolved → profile, segments, journey → message handed to the channel.
 
 mod drain;
 mod stages;
@@ -16,8 +16,10 @@ use wire::ingest::ingest_service_client::IngestServiceClient;
 use crate::bound::{Meter, Work};
 use crate::data::{self, Events, ORDER_EVERY};
 use crate::figure::{Figure, Report, number, numbers};
+use crate::fleet::Fleet;
 use crate::host::{self, Host};
 use crate::load::{self, count, describe, due, millis};
+use crate::site::{Site, ends};
 use crate::watch::Watch;
 use crate::{disk, usage, world};
 
@@ -25,8 +27,10 @@ pub(crate) use stages::stages;
 
 /// Customers known beforehand.
 pub(crate) const CUSTOMERS: u64 = 10_000;
-/// Events a second of the open load.
+/// Events a second of the open load in one process.
 const RATE: u64 = 1_000;
+/// The same with a process for each service: the machine has two cores for nine programs.
+const FLEET_RATE: u64 = 200;
 /// Seconds before figures count.
 const WARM_UP: u64 = 3;
 /// Seconds of one window.
@@ -56,28 +60,54 @@ pub(crate) fn conditions() -> Vec<String> {
 
 /// When orders passed the stations, by window and station.
 struct Seen {
+    rate: u64,
     passed: Vec<[Histogram<u64>; 4]>,
 }
 
-/// Latency of the path at a fixed rate.
+/// Latency of the path in one process.
 ///
 /// # Errors
 /// When an order's message is missing, or there is one too many.
 pub(crate) async fn latency() -> Result<Report> {
     let host = Host::open(host::all()).await?;
     world::set_up(&host, CUSTOMERS, &conditions()).await?;
+    let mut report = Report::default();
+    latency_at(&host, RATE, &mut report).await?;
+    Ok(report)
+}
+
+/// Saturation and latency with a process for each service, on PostgreSQL and JetStream.
+///
+/// # Errors
+/// When events or messages are missing, or there are too many.
+pub(crate) async fn engines() -> Result<Report> {
+    let fleet = Fleet::open().await?;
+    world::set_up(&fleet, CUSTOMERS, &conditions()).await?;
+    let mut report = Report::default();
+    saturated(&fleet, &mut report).await?;
+    latency_at(&fleet, FLEET_RATE, &mut report).await?;
+    report.note(
+        "PostgreSQL flushes at every commit. nats-server flushes every two minutes here, as the version on this machine is \
+         older than `sync_interval: always`: its appends are cheaper than in production.",
+    );
+    report.note("What analytics reads is not looked at when it is asked whether everything is applied.");
+    Ok(report)
+}
+
+/// Latency of the path at a fixed rate.
+async fn latency_at<S: Site>(site: &S, rate: u64, report: &mut Report) -> Result<()> {
     let events = Arc::new(Events::new("path", CUSTOMERS));
     usage::reset_peak()?;
-    let (cpu, begin) = (usage::cpu_seconds()?, Instant::now() + Duration::from_millis(100));
-    let seen = Arc::new(Mutex::new(Seen::new()?));
-    let mut watch = Watch::start(host.running.log.clone(), host.end(Stream::Events), {
+    let (cpu, begin) = (site.processor()?, Instant::now() + Duration::from_millis(100));
+    let seen = Arc::new(Mutex::new(Seen::new(rate)?));
+    let mut watch = Watch::start(site.log(), ends(site.log(), Stream::Events).await?, {
         let (events, seen) = (events.clone(), seen.clone());
         move |event, now| seen.lock().unwrap_or_else(PoisonError::into_inner).note(&events, event, begin, now)
     });
     let (meter, mut work) = (Meter::start()?, Work::default());
-    let client = IngestServiceClient::new(host.client()?);
-    let total = RATE * (WARM_UP + WINDOW * WINDOWS);
-    let acknowledged = load::open(begin, count(RATE), total, |n| {
+    let client = IngestServiceClient::new(site.ingest()?);
+    let total = rate * (WARM_UP + WINDOW * WINDOWS);
+    let acknowledged = load::open(begin, count(rate), total, |n| {
         let (mut client, request) = (client.clone(), events.request(n, 1));
         async move {
             let answer =
@@ -87,10 +117,10 @@ pub(crate) async fn latency() -> Result<Report> {
         }
     })
     .await?;
-    let spent = (usage::cpu_seconds()? - cpu) / count(total) * 1_000.0;
+    let spent = (site.processor()? - cpu) / count(total) * 1_000.0;
     meter.stop(&mut work)?;
-    host.settled().await?;
-    watch.until(host.end(Stream::Events)).await?;
+    site.settled().await?;
+    watch.until(&ends(site.log(), Stream::Events).await?).await?;
     watch.stop().await;
     let seen = Arc::into_inner(seen).map(|seen| seen.into_inner().unwrap_or_else(PoisonError::into_inner));
     let seen = seen.context("somebody still watches")?;
@@ -98,15 +128,17 @@ pub(crate) async fn latency() -> Result<Report> {
         let passed: u64 = seen.passed.iter().map(|window| window[at].len()).sum();
         ensure!(passed == total / ORDER_EVERY, "{} orders and {passed} × {name}", total / ORDER_EVERY);
     }
-    report(&seen, &acknowledged, spent, &work)
+    describe_latency::<S>(report, &seen, &acknowledged, spent, &work)?;
+    report.note(format!("Peak memory: {}.", site.memory()?));
+    Ok(())
 }
 
 impl Seen {
-    fn new() -> Result<Self> {
+    fn new(rate: u64) -> Result<Self> {
         let window = || -> Result<[Histogram<u64>; 4]> {
             Ok([load::histogram()?, load::histogram()?, load::histogram()?, load::histogram()?])
         };
-        Ok(Self { passed: (0..=WINDOWS).map(|_| window()).collect::<Result<_>>()? })
+        Ok(Self { rate, passed: (0..=WINDOWS).map(|_| window()).collect::<Result<_>>()? })
     }
 
     /// Window 0 is the warm-up.
@@ -114,8 +146,8 @@ impl Seen {
         let Some(station) = STATIONS.iter().position(|(name, _)| *name == event.name) else { return };
         let id = if station == 0 { &event.id } else { &event.cause_id };
         let Some(n) = events.number(id).filter(|n| data::is_order(*n)) else { return };
-        let window = (n / RATE).checked_sub(WARM_UP).map_or(0, |second| second / WINDOW + 1);
-        let late = now.saturating_duration_since(due(begin, count(RATE), n));
+        let window = (n / self.rate).checked_sub(WARM_UP).map_or(0, |second| second / WINDOW + 1);
+        let late = now.saturating_duration_since(due(begin, count(self.rate), n));
         if let Some(window) = usize::try_from(window).ok().and_then(|at| self.passed.get_mut(at)) {
             window[station].saturating_record(u64::try_from(late.as_micros()).unwrap_or(u64::MAX));
         }
@@ -130,31 +162,39 @@ impl Seen {
     }
 }
 
-fn report(seen: &Seen, acknowledged: &Histogram<u64>, spent: f64, work: &Work) -> Result<Report> {
-    let mut report = Report::default();
-    let sent = seen.all(3)?;
+fn describe_latency<S: Site>(
+    report: &mut Report,
+    seen: &Seen,
+    acknowledged: &Histogram<u64>,
+    spent: f64,
+    work: &Work,
+) -> Result<()> {
+    let (sent, rate) = (seen.all(3)?, seen.rate);
     let worst = |quantile: f64| {
         seen.passed[1..].iter().map(|window| millis(&window[3], quantile)).fold(0.0, f64::max)
     };
     let syncs = disk::durable_appends(4_096, Duration::from_secs(1))?;
     for (quantile, name, goal) in [(0.5, "p50", 50.0), (0.99, "p99", 250.0)] {
-        let value = millis(&sent, quantile);
+        let (value, goal) = (millis(&sent, quantile), goal * S::SLOWER);
         report.figures.push(Figure {
-            stage: format!("whole path at {RATE} events/s (open): order due → message sent, {name}"),
+            stage: format!(
+                "whole path at {rate} events/s (open): order due → message sent, {name}; {}",
+                S::NAME
+            ),
             ours: format!("{value:.1} ms (worst window {:.1} ms)", worst(quantile)),
             limit: format!("10 fdatasyncs in a row: {:.1} ms", 10_000.0 / syncs),
-            goal: format!("≤ {goal:.0} ms"),
-            met: Some(value <= goal),
+            goal: format!("≤ {goal:.0} ms at 1,000 events/s"),
+            met: (rate >= 1_000 || value > goal).then_some(value <= goal),
             bound: work.bound(),
             ..Figure::default()
         });
     }
     let (sum, bytes) = data::checksum(CUSTOMERS, 100_000);
     report.note(format!(
-        "Input: {} events/s one by one, {bytes} bytes each, one in {ORDER_EVERY} an order; CRC-32 of the first 100,000: {sum}; \
-         {CUSTOMERS} customers known beforehand, {} segments, all seven services, SQLite and the embedded log.",
-        RATE,
-        conditions().len()
+        "Input: {rate} events/s one by one, {bytes} bytes each, one in {ORDER_EVERY} an order; CRC-32 of the first 100,000: {sum}; \
+         {CUSTOMERS} customers known beforehand, {} segments, {}.",
+        conditions().len(),
+        S::NAME
     ));
     report.note(format!("No peer. {WARM_UP} s of warm-up, then {WINDOWS} windows of {WINDOW} s in a row."));
     report.note(
@@ -166,42 +206,49 @@ fn report(seen: &Seen, acknowledged: &Histogram<u64>, spent: f64, work: &Work) -
     }
     report.note(format!("Until ingest had acknowledged (all events): {}.", describe(acknowledged)));
     report.note(format!(
-        "Processor seconds per 1,000 events, client and watcher included: {spent:.3}; so {:.0} % of one core. Peak memory {} MB.",
-        spent * 100.0,
-        number(usage::peak_megabytes()?)
+        "Processor seconds per 1,000 events, client and watcher included: {spent:.3}; so {:.0} % of one core.",
+        spent * count(rate) / 10.0
     ));
     report
         .note("Checked: every order has exactly one journey entered, one message queued, one message sent.");
-    Ok(report)
+    Ok(())
 }
 
-/// Events a second that all services apply.
+/// Events a second that all services in one process apply.
 ///
 /// # Errors
 /// When events or messages are missing.
 pub(crate) async fn saturation() -> Result<Report> {
-    const RUNS: usize = 5;
     let host = Host::open(host::all()).await?;
     world::set_up(&host, CUSTOMERS, &conditions()).await?;
-    let first = drain::run(&host, "warm", 4_000).await?;
+    let mut report = Report::default();
+    saturated(&host, &mut report).await?;
+    Ok(report)
+}
+
+/// Events a second that all services apply.
+async fn saturated<S: Site>(site: &S, report: &mut Report) -> Result<()> {
+    const RUNS: usize = 5;
+    let first = drain::run(site, "warm", 4_000).await?;
     let total = drain::events_for(first.rate(), Duration::from_secs(6));
     usage::reset_peak()?;
     let mut runs = Vec::new();
     for run in 0..RUNS {
-        runs.push(drain::run(&host, &format!("full{run}"), total).await?);
+        runs.push(drain::run(site, &format!("full{run}"), total).await?);
     }
-    let mut report = Report::default();
     let rates: Vec<f64> = runs.iter().map(drain::Run::rate).collect();
     let middle = crate::duel::median(&rates);
     let worst = rates.iter().copied().fold(f64::INFINITY, f64::min);
     let cpu: Vec<f64> = runs.iter().map(|run| run.cpu / count(run.events) * 1_000.0).collect();
     let cores: Vec<f64> = runs.iter().map(|run| run.cpu / run.applied.as_secs_f64()).collect();
     report.figures.push(Figure {
-        stage: "whole path at saturation: from the first event in until every service has applied all"
-            .to_owned(),
+        stage: format!(
+            "whole path at saturation: from the first event in until every service has applied all; {}",
+            S::NAME
+        ),
         ours: format!("{} events/s (worst {})", number(middle), number(worst)),
-        goal: "≥ 10,000 events/s".to_owned(),
-        met: Some(middle >= 10_000.0),
+        goal: S::SATURATION.map(|goal| format!("≥ {} events/s", number(goal))).unwrap_or_default(),
+        met: S::SATURATION.map(|goal| middle >= goal),
         bound: format!(
             "{:.1} of the cores busy, {:.2} ms of processor time an event; last to finish: {}",
             crate::duel::median(&cores),
@@ -220,16 +267,16 @@ pub(crate) async fn saturation() -> Result<Report> {
     ));
     for run in runs.iter().rev().take(1) {
         report.note(format!("Last run, seconds until each worker rested for good: {}.", run.finishes()));
-        report.note(format!("Last run, processor seconds by kind of thread: {}.", run.threads()));
+        report.note(format!("Last run, processor seconds by part: {}.", run.parts()));
     }
     report.note(format!(
-        "Processor seconds per 1,000 events, client included: {}. Peak memory {} MB.",
+        "Processor seconds per 1,000 events, client included: {}. Peak memory: {}.",
         cpu.iter().map(|spent| format!("{spent:.3}")).collect::<Vec<_>>().join(" "),
-        number(usage::peak_megabytes()?)
+        site.memory()?
     ));
     report.note(format!(
         "Checked in every run: all {total} events resolved, one message sent for each of the {} orders.",
         total / ORDER_EVERY
     ));
-    Ok(report)
+    Ok(())
 }

@@ -14,6 +14,7 @@ use crate::data::{self, Events};
 use crate::figure::{Figure, Report, number};
 use crate::host::{self, Host};
 use crate::load::{self, count, describe, due, millis};
+use crate::site::{Site as _, ends};
 use crate::watch::Watch;
 use crate::{usage, world};
 
@@ -83,7 +84,7 @@ pub(crate) async fn live() -> Result<Report> {
     let (cpu, begin) = (usage::cpu_seconds()?, Instant::now() + Duration::from_millis(100));
     let windows = (0..=WINDOWS).map(|_| load::histogram()).collect::<Result<_>>()?;
     let seen = Arc::new(Mutex::new(Seen { windows, left: 0 }));
-    let mut watch = Watch::start(host.running.log.clone(), host.end(Stream::Events), {
+    let mut watch = Watch::start(host.log(), ends(host.log(), Stream::Events).await?, {
         let (events, seen) = (events.clone(), seen.clone());
         move |event, now| {
             let Some(n) = events.number(&event.cause_id) else { return };
@@ -114,7 +115,7 @@ pub(crate) async fn live() -> Result<Report> {
     let spent = (usage::cpu_seconds()? - cpu) / count(total) * 1_000.0;
     meter.stop(&mut work)?;
     host.settled().await?;
-    watch.until(host.end(Stream::Events)).await?;
+    watch.until(&ends(host.log(), Stream::Events).await?).await?;
     watch.stop().await;
     let peak = usage::peak_megabytes()?;
     let (members, checked) = compare(&host, &conditions).await?;

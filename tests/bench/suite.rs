@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 
 use crate::figure::Report;
-use crate::{funnel, ingest, path, segments};
+use crate::{funnel, ingest, path, reads, segments};
 
 /// Longest run of a bench that is not called long.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -13,14 +13,16 @@ const LIMIT: Duration = Duration::from_secs(60);
 const LONG_LIMIT: Duration = Duration::from_secs(900);
 
 /// All, in the order of `RESULTS.md`.
-pub(crate) fn names() -> [&'static str; 7] {
+pub(crate) fn names() -> [&'static str; 9] {
     [
         "ingest-unary",
         "ingest-batched",
         "path-latency",
         "path-saturation",
         "path-stages-long",
+        "path-engines-long",
         "segments",
+        "reads-long",
         "funnel-long",
     ]
 }
@@ -38,6 +40,8 @@ pub(crate) async fn run(name: &str) -> Result<Report> {
             "path-latency" => Box::pin(path::latency()).await,
             "path-saturation" => Box::pin(path::saturation()).await,
             "path-stages-long" => Box::pin(path::stages()).await,
+            "path-engines-long" => Box::pin(path::engines()).await,
+            "reads-long" => Box::pin(reads::run()).await,
             "segments" => Box::pin(segments::live()).await,
             "funnel-long" => Box::pin(funnel::run()).await,
             _ => bail!("there is no bench `{name}`; there are {}", names().join(", ")),

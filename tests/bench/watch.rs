@@ -1,6 +1,6 @@
 //! Looks at the log while a load runs, and notes when each event became visible there.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, Result, bail};
 use bus::{Log, Stream};
@@ -13,54 +13,63 @@ use wire::event::Event;
 /// Entries read at a time.
 const PAGE: usize = 1_000;
 
-/// Reads the stream of events (one partition) until it is dropped.
+/// Reads the stream of events until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Watch {
-    task: JoinSet<Result<()>>,
-    next: watch::Receiver<u64>,
+    tasks: JoinSet<Result<()>>,
+    /// By partition.
+    next: Vec<watch::Receiver<u64>>,
 }
 
 impl Watch {
-    /// Shows every event from `from` on to `see`, with the moment at which it was read.
+    /// Shows every event from `from` on (by partition) to `see`, with the moment at which it was read.
     pub(crate) fn start(
-        log: Arc<dyn Log>,
-        from: u64,
-        mut see: impl FnMut(&Event, Instant) + Send + 'static,
+        log: &Arc<dyn Log>,
+        from: Vec<u64>,
+        see: impl FnMut(&Event, Instant) + Send + 'static,
     ) -> Self {
-        let (progress, next) = watch::channel(from);
-        let mut task = JoinSet::new();
-        task.spawn(async move {
-            let mut next = from;
-            loop {
-                log.wait(Stream::Events, 0, next).await;
-                let entries = log.read(Stream::Events, 0, next, PAGE).await?;
-                let now = Instant::now();
-                for entry in &entries {
-                    see(&Event::decode(entry.record.payload.clone())?, now);
-                    next = entry.position + 1;
+        let (mut tasks, mut progress, see) = (JoinSet::new(), Vec::new(), Arc::new(Mutex::new(see)));
+        for (partition, from) in (0..).zip(from) {
+            let (said, next) = watch::channel(from);
+            progress.push(next);
+            let (log, see) = (log.clone(), see.clone());
+            tasks.spawn(async move {
+                let mut next = from;
+                loop {
+                    log.wait(Stream::Events, partition, next).await;
+                    let entries = log.read(Stream::Events, partition, next, PAGE).await?;
+                    let now = Instant::now();
+                    for entry in &entries {
+                        let event = Event::decode(entry.record.payload.clone())?;
+                        see.lock().unwrap_or_else(PoisonError::into_inner)(&event, now);
+                        next = entry.position + 1;
+                    }
+                    said.send_replace(next);
                 }
-                progress.send_replace(next);
-            }
-        });
-        Self { task, next }
+            });
+        }
+        Self { tasks, next: progress }
     }
 
     /// Ends it and waits for that, so that what `see` holds is let go of.
     pub(crate) async fn stop(mut self) {
-        self.task.shutdown().await;
+        self.tasks.shutdown().await;
     }
 
-    /// Returns when everything before `end` was seen.
+    /// Returns when everything before these ends was seen.
     ///
     /// # Errors
     /// When the log cannot be read.
-    pub(crate) async fn until(&mut self, end: u64) -> Result<()> {
-        tokio::select! {
-            reached = self.next.wait_for(|next| *next >= end) => Ok(reached.map(|_| ())?),
-            ended = self.task.join_next() => {
-                ended.context("nobody watches")???;
-                bail!("the watch ended")
+    pub(crate) async fn until(&mut self, ends: &[u64]) -> Result<()> {
+        for (next, end) in self.next.iter_mut().zip(ends) {
+            tokio::select! {
+                reached = next.wait_for(|next| next >= end) => drop(reached?),
+                ended = self.tasks.join_next() => {
+                    ended.context("nobody watches")???;
+                    bail!("the watch ended")
+                }
             }
         }
+        Ok(())
     }
 }

@@ -18,7 +18,7 @@ use wire::segmentation::{
 };
 
 use crate::data;
-use crate::host::Host;
+use crate::site::Site;
 
 /// The one journey.
 const JOURNEY: &str = "after_order";
@@ -31,8 +31,8 @@ const BUILD: Duration = Duration::from_secs(60);
 ///
 /// # Errors
 /// What a service says.
-pub(crate) async fn set_up(host: &Host, customers: u64, conditions: &[String]) -> Result<()> {
-    let client = host.client()?;
+pub(crate) async fn set_up(site: &impl Site, customers: u64, conditions: &[String]) -> Result<()> {
+    let client = site.client()?;
     way_out(&client).await.context("channel and template")?;
     programme(&client).await.context("journey")?;
     for (n, condition) in conditions.iter().enumerate() {
@@ -58,7 +58,8 @@ pub(crate) async fn set_up(host: &Host, customers: u64, conditions: &[String]) -
         let answer = answer.context("introducing customers")?.into_inner();
         ensure!(answer.accepted == count, "not all was accepted: {answer:?}");
     }
-    host.settled().await
+    site.settled().await?;
+    Ok(())
 }
 
 /// Key of segment `n`.

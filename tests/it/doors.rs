@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use chassis::rpc::Scopes;
-use chassis::{Assembly, Layers};
 use testkit::{Keys, Stage};
+use tests::assembly;
 use tests::platform::{binary, root};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
@@ -17,17 +17,8 @@ use tonic_prost::ProstCodec;
 
 /// All services in one process that is no development: it knows tokens of `keys` only.
 async fn platform(keys: &Keys) -> Result<Stage> {
-    let mut assembly = Assembly::new(Layers::default())
-        .with::<ingest::Ingest>()
-        .with::<identity::Identity>()
-        .with::<profile::Profile>()
-        .with::<segmentation::Segmentation>()
-        .with::<journey::Journey>()
-        .with::<messaging::Messaging>()
-        .with::<analytics::Analytics>();
-    assembly.layers.set = keys.settings();
-    assembly.layers.set.push("common.dev=false".to_owned());
-    Ok(Stage::open(assembly).await?)
+    let closed = "common.dev=false".to_owned();
+    Ok(Stage::open(assembly::all(keys.settings().into_iter().chain([closed]))).await?)
 }
 
 /// Calls a method with an empty request. An empty message is one of every type.

@@ -9,7 +9,7 @@
 //! the commit that keeps it, the start repeats the message, with the same id and the same idempotency key, by which the
 //! provider knows it. The test counts such repetitions at an endpoint that outlives every kill.
 
-mod receiver;
+pub(crate) mod receiver;
 
 use std::collections::BTreeSet;
 use std::io::Write as _;

@@ -1,5 +1,6 @@
 //! Tests across services: the architecture's rules, and the real binary with real input.
 
+mod audit;
 mod bad_input;
 mod cdnow;
 mod dead_letters;

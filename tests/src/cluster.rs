@@ -57,8 +57,8 @@ pub struct Beside {
 pub struct Recipe {
     /// Settings of all processes.
     settings: Vec<String>,
-    /// gRPC of every service.
-    pub grpc: BTreeMap<&'static str, SocketAddr>,
+    /// gRPC of every service's processes.
+    pub grpc: BTreeMap<&'static str, Vec<SocketAddr>>,
 }
 
 impl Recipe {
@@ -76,7 +76,15 @@ impl Recipe {
                 name
             }
         };
-        let mut settings = Stack::Engines(name).settings(&SERVICES).await.map_err(said)?;
+        let engines = Stack::Engines(name).settings(&SERVICES).await.map_err(said)?;
+        Self::on(engines, keys, 1).await
+    }
+
+    /// The same for so many processes of every service (but of analytics, which is one) on engines of these settings.
+    ///
+    /// # Errors
+    /// When the databases cannot be brought up to date.
+    pub async fn on(mut settings: Vec<String>, keys: &Keys, replicas: usize) -> Result<Self> {
         settings.extend(keys.settings());
         settings.extend(["common.dev=true", "common.bus.partitions=2"].map(str::to_owned));
         let mut migrate = vec!["migrate", "all"];
@@ -85,12 +93,24 @@ impl Recipe {
         ensure!(migrated.success(), "the databases could not be migrated");
         let mut grpc = BTreeMap::new();
         for service in SERVICES {
-            grpc.insert(service, free()?);
+            let replicas = if service == "analytics" { 1 } else { replicas };
+            grpc.insert(service, (0..replicas).map(|_| free()).collect::<Result<Vec<_>>>()?);
         }
-        let address =
-            |(name, address): (&&str, &SocketAddr)| format!("common.services.{name}=http://{address}");
+        let address = |(name, replicas): (&&str, &Vec<SocketAddr>)| {
+            format!("common.services.{name}={}", addresses(replicas))
+        };
         settings.extend(grpc.iter().map(address));
         Ok(Self { settings, grpc })
+    }
+
+    /// What all processes are told of `key`.
+    pub fn setting(&self, key: &str) -> Option<&str> {
+        self.settings.iter().find_map(|setting| setting.strip_prefix(key)?.strip_prefix('='))
+    }
+
+    /// The first process of every service.
+    pub fn first(&self) -> BTreeMap<&'static str, SocketAddr> {
+        self.grpc.iter().filter_map(|(name, replicas)| Some((*name, *replicas.first()?))).collect()
     }
 
     /// Starts a process of `service` with its HTTP at `http`.
@@ -123,17 +143,17 @@ impl Cluster {
     pub async fn start(data: &Path, name: String) -> Result<Self> {
         let keys = Keys::new().map_err(said)?;
         let recipe = Recipe::prepare(data, name, &keys).await?;
-        let (mut children, mut http) = (Vec::new(), Vec::new());
+        let (mut children, mut http, first) = (Vec::new(), Vec::new(), recipe.first());
         for service in SERVICES {
             let address = free()?;
             http.push(address);
-            let grpc = *recipe.grpc.get(service).context("no such service")?;
+            let grpc = *first.get(service).context("no such service")?;
             children.push(recipe.start(service, data, grpc, address)?);
         }
         for ((service, address), child) in SERVICES.iter().zip(&http).zip(&mut children) {
             ready(service, *address, child).await?;
         }
-        let front = Front::start(&recipe.grpc).await?;
+        let front = Front::start(&first).await?;
         let beside = Beside::start(front, keys).await?;
         let grpc = beside._front.address;
         Ok(Self { children, grpc, http: *http.first().context("ingest")?, beside })
@@ -176,6 +196,11 @@ pub async fn ready(service: &str, http: SocketAddr, child: &mut Child) -> Result
         }
         ensure!(begin.elapsed() < DEADLINE, "{service} is not ready after {DEADLINE:?}");
     }
+}
+
+/// As `common.services` and `--server` take them.
+pub fn addresses(replicas: &[SocketAddr]) -> String {
+    replicas.iter().map(|address| format!("http://{address}")).collect::<Vec<_>>().join(",")
 }
 
 /// A port that is free now.

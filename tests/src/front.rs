@@ -71,7 +71,10 @@ async fn forward(
     channels: &BTreeMap<&'static str, Channel>,
     request: http::Request<axum::body::Body>,
 ) -> Result<http::Response<Body>> {
-    let name = request.uri().path().split('.').nth(1).unwrap_or_default();
+    let named = request.uri().path().split('.').nth(1).unwrap_or_default();
+    // Every service keeps an audit log of its own.
+    let wanted = request.headers().get("guanxi-service").and_then(|value| value.to_str().ok());
+    let name = if named == "audit" { wanted.unwrap_or("identity") } else { named };
     let channel = channels.get(name).with_context(|| format!("no service `{name}`"))?.clone();
     Ok(channel.oneshot(request.map(Body::new)).await?)
 }

@@ -1,5 +1,6 @@
 //! What the tests across services share: the real binary as a process, and tools from outside.
 
+pub mod assembly;
 pub mod cluster;
 pub mod front;
 pub mod platform;

@@ -38,16 +38,15 @@ pub struct Platform {
     pub mailbox: String,
 }
 
-/// The binary that `make test` has built beside this test.
+/// The binary that `make test` or `make bench` has built.
 ///
 /// # Errors
 /// When it is not there.
 pub fn binary() -> Result<PathBuf> {
     let test = std::env::current_exe()?;
-    let folder = test.parent().and_then(Path::parent).context("the test runs outside a target folder")?;
-    let binary = folder.join("guanxi");
-    ensure!(binary.exists(), "{} is missing: run `cargo build` first, as `make test` does", binary.display());
-    Ok(binary)
+    // Tests are in a folder below it, the bench is beside it.
+    let found = test.ancestors().skip(1).take(2).map(|folder| folder.join("guanxi")).find(|file| file.exists());
+    found.context("guanxi is not built: run `cargo build` first (for the bench with --release), as make does")
 }
 
 impl Platform {

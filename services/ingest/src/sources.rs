@@ -92,11 +92,11 @@ impl Sources {
     pub(crate) async fn change<T>(
         &self,
         workspace: &Workspace,
-        work: impl AsyncFnOnce(&Unit) -> Result<T>,
+        work: impl AsyncFnOnce(&mut Unit) -> Result<T>,
     ) -> Result<T> {
         let one_at_a_time = self.changing.clone().lock_owned().await;
         let mut unit = self.db.begin().await?;
-        let outcome = work(&unit).await?;
+        let outcome = work(&mut unit).await?;
         let after = sources::of(unit.db(), workspace).await?.into_iter().map(Arc::new);
         let after: Vec<_> = after.chain(self.dev.clone().filter(|dev| dev.workspace == *workspace)).collect();
         let (known, workspace) = (self.known.clone(), workspace.clone());

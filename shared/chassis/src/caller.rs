@@ -54,6 +54,12 @@ impl Caller {
         Self { workspace, subject: subject.into(), via: None, scopes }
     }
 
+    /// Whether a service of the platform acts by itself (a journey, a job), and nobody through it.
+    pub fn acts_by_itself(&self) -> bool {
+        let itself = |via: &str| self.subject.strip_prefix("service:") == Some(via);
+        self.via.as_deref().is_some_and(itself)
+    }
+
     /// What it may, as a token lists it.
     pub fn scope(&self) -> String {
         match &self.scopes {
@@ -75,5 +81,21 @@ impl Caller {
             )),
             _ => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_service_that_calls_for_itself_acts_by_itself() {
+        let demo = || Workspace::new(DEV_WORKSPACE);
+        let via = |caller: Caller, via: &str| Caller { via: Some(via.into()), ..caller }.acts_by_itself();
+        assert!(via(Caller::system(demo(), "journey"), "journey"));
+        assert!(!via(Caller::system(demo(), "profile"), "journey"));
+        assert!(!via(Caller::with_scope(demo(), "li.wei", "*"), "journey"));
+        // Whoever only calls itself so, from outside.
+        assert!(!Caller::with_scope(demo(), "service:journey", "*").acts_by_itself());
     }
 }

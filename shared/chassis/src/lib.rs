@@ -3,6 +3,7 @@
 //! A service implements [`Service`]; [`Process`] runs any set of them in one process. Calls between services look the
 //! same whether the other one runs in this process or elsewhere ([`rpc`]).
 
+pub mod audit;
 pub mod auth;
 pub mod caller;
 pub mod config;

@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::service::{Routes, RoutesBuilder};
 use tower::Layer as _;
+use wire::audit::audit_service_server::AuditServiceServer;
 
 use crate::auth::Authenticator;
 use crate::config::{Common, Layers, Settings};
@@ -22,7 +23,7 @@ use crate::rpc::{self, Rpc, Scopes, StackLayer, Switchboard};
 use crate::service::{Context, Parts, Service};
 use crate::tasks::Tasks;
 use crate::tls::Tls;
-use crate::{event_log, http, status};
+use crate::{audit, event_log, http, status};
 
 type Start = Box<dyn for<'a> FnOnce(&'a mut Process) -> BoxFuture<'a, Result<()>> + Send>;
 
@@ -225,10 +226,11 @@ impl Process {
         } = self;
         let drain = kernel::time::parse_duration(&common.drain)
             .map_err(|message| Error::precondition("CONFIG_INVALID", format!("common.drain: {message}")))?;
+        let changes = audit::Api { databases: databases.clone() };
         let ready = Ready::new(log.clone(), databases);
         tasks.spawn("key set", authenticator.clone().keep_fresh());
         let gate = rpc::Gate::new(&common, &clock);
-        let (routes, web, health) = assemble(parts, &metrics, &ready, &gate).await?;
+        let (routes, web, health) = assemble(parts, changes, &metrics, &ready, &gate).await?;
         let layer = StackLayer { authenticator, scopes: Scopes::load()?, metrics: metrics.clone(), gate };
         switchboard.bind(layer.layer(routes.clone()));
         let grpc = bind(common.grpc, "common.grpc").await?;
@@ -275,6 +277,7 @@ impl Process {
 
 async fn assemble(
     parts: Vec<(&'static str, Parts)>,
+    changes: audit::Api,
     metrics: &Metrics,
     ready: &Ready,
     gate: &rpc::Gate,
@@ -293,7 +296,8 @@ async fn assemble(
         .add_service(health)
         .add_service(reflection().build_v1().map_err(unserved)?)
         // Python's client, among others, still asks for this one.
-        .add_service(reflection().build_v1alpha().map_err(unserved)?);
+        .add_service(reflection().build_v1alpha().map_err(unserved)?)
+        .add_service(AuditServiceServer::new(changes));
     for (name, part) in parts {
         for add in part.grpc {
             add(&mut builder);

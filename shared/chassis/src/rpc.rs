@@ -27,6 +27,7 @@ use tonic::{Request, Response, Status};
 use tower::ServiceExt as _;
 use tower::util::BoxCloneSyncService;
 
+pub(crate) use context::current;
 pub(crate) use gate::Gate;
 pub(crate) use incoming::incoming;
 pub use local::Switchboard;

@@ -60,6 +60,7 @@ pub struct Database {
     read: Reader,
     write: DatabaseConnection,
     pub(crate) outbox: Outbox,
+    ids: Ids,
     /// Names this process among those of the service.
     replica: Arc<str>,
 }
@@ -96,8 +97,9 @@ impl Database {
             }
         };
         let outbox = Outbox::load(&read, clock.now()).await?;
-        let replica = Ids::new(clock.clone()).next().to_string().into();
-        Ok(Self { read: Reader::new(read), write, outbox, replica })
+        let ids = Ids::new(clock.clone());
+        let replica = ids.next().to_string().into();
+        Ok(Self { read: Reader::new(read), write, outbox, ids, replica })
     }
 
     /// Brings a schema up to date as its owner, and says how many migrations that took. On PostgreSQL every table of a
@@ -152,7 +154,7 @@ impl Database {
     pub async fn begin(&self) -> Result<Unit> {
         let txn = self.transaction().await?;
         if !self.is_shared() {
-            return Ok(Unit::new(txn, self.outbox.clone()));
+            return Ok(Unit::new(txn, self.outbox.clone(), self.ids.clone()));
         }
         let text = "SELECT set_config('guanxi.workspace', $1, true), set_config('guanxi.platform', $2, true), replica \
                     FROM writer WHERE id = 1 FOR UPDATE";
@@ -174,7 +176,7 @@ impl Database {
             let values = [self.replica.to_string().into()];
             txn.execute_raw(Statement::from_sql_and_values(DbBackend::Postgres, text, values)).await.db()?;
         }
-        Ok(Unit::new(txn, self.outbox.clone()).after_others(others_wrote))
+        Ok(Unit::new(txn, self.outbox.clone(), self.ids.clone()).after_others(others_wrote))
     }
 
     /// A connection beside the pools, which ends when it is dropped (PostgreSQL).

@@ -1,6 +1,7 @@
 //! A service's own database: connecting, migrations, and the unit of work that commits effects, outgoing events and
 //! the position in the log together.
 
+pub mod audit;
 pub mod bulk;
 mod connect;
 pub mod consumer;

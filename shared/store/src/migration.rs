@@ -4,6 +4,7 @@
 //! the role that owns the tables; a process refuses a schema that is behind, and takes one that is one migration ahead,
 //! so that the old processes go on while the new ones are rolled out.
 
+mod audit;
 mod dead_letter;
 mod lease;
 mod shared;
@@ -25,8 +26,12 @@ struct Migrator(Migrations);
 
 impl MigratorTraitSelf for Migrator {
     fn migrations(&self) -> Vec<Box<dyn MigrationTrait>> {
-        let mut all: Vec<Box<dyn MigrationTrait>> =
-            vec![Box::new(shared::Shared), Box::new(lease::Leases), Box::new(dead_letter::Redrive)];
+        let mut all: Vec<Box<dyn MigrationTrait>> = vec![
+            Box::new(shared::Shared),
+            Box::new(lease::Leases),
+            Box::new(dead_letter::Redrive),
+            Box::new(audit::Audit),
+        ];
         all.extend((self.0)());
         all
     }

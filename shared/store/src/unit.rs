@@ -2,11 +2,12 @@
 
 use bus::Stream;
 use bytes::Bytes;
-use kernel::{Error, Kind, Result, Workspace};
+use kernel::{Error, Ids, Kind, Result, Workspace};
 use prost::Message as _;
 use sea_orm::DatabaseTransaction;
 use wire::event::Event;
 
+use crate::audit::{self, Entry};
 use crate::error::StoreResult as _;
 use crate::outbox::{self, Outbox, Outgoing};
 
@@ -14,7 +15,9 @@ use crate::outbox::{self, Outbox, Outgoing};
 pub struct Unit {
     txn: DatabaseTransaction,
     outbox: Outbox,
+    ids: Ids,
     outgoing: Vec<Outgoing>,
+    changes: Vec<Entry>,
     afterwards: Vec<Box<dyn FnOnce() + Send + Sync>>,
     others_wrote: bool,
 }
@@ -26,8 +29,9 @@ impl std::fmt::Debug for Unit {
 }
 
 impl Unit {
-    pub(crate) fn new(txn: DatabaseTransaction, outbox: Outbox) -> Self {
-        Self { txn, outbox, outgoing: Vec::new(), afterwards: Vec::new(), others_wrote: false }
+    pub(crate) fn new(txn: DatabaseTransaction, outbox: Outbox, ids: Ids) -> Self {
+        let (outgoing, changes, afterwards) = Default::default();
+        Self { txn, outbox, ids, outgoing, changes, afterwards, others_wrote: false }
     }
 
     pub(crate) fn after_others(self, others_wrote: bool) -> Self {
@@ -57,6 +61,12 @@ impl Unit {
         self.outgoing.push(Outgoing { stream: Stream::Events, workspace: workspace.clone(), key, payload });
     }
 
+    /// Enters a change that was made by hand in the audit log, when the unit commits. Handlers use `chassis::audit`, which
+    /// knows who calls what and hides secrets.
+    pub fn audit(&mut self, entry: Entry) {
+        self.changes.push(entry);
+    }
+
     /// Does `work` right after the commit, and only then: what memory keeps of the database is brought up to date here.
     /// A caller who goes away in between (a cancelled call) cannot part the two.
     pub fn afterwards(&mut self, work: impl FnOnce() + Send + Sync + 'static) {
@@ -83,11 +93,14 @@ impl Unit {
         Ok(())
     }
 
-    async fn finish(self) -> Result<Option<i64>> {
+    async fn finish(mut self) -> Result<Option<i64>> {
         if self.outgoing.iter().any(|record| record.key.len() + record.payload.len() > bus::MAX_RECORD_BYTES)
         {
             let message = "what this would publish does not fit the event log; change less at once";
             return Err(Error::new(Kind::Invalid, "EVENT_TOO_LARGE", message));
+        }
+        if !self.changes.is_empty() {
+            audit::insert(&self.txn, &self.ids, std::mem::take(&mut self.changes)).await?;
         }
         let turn = if self.outgoing.is_empty() {
             None

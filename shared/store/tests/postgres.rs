@@ -10,6 +10,7 @@ use kernel::{Activity, Clock, Kind, Workspace};
 use prost::Message as _;
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use sea_orm_migration::prelude::*;
+use store::audit::Entry;
 use store::{Database, DatabaseConfig, Leases, Migrations, Relay, Tenant};
 use testkit::postgres::Postgres;
 use tokio::task::JoinSet;
@@ -114,7 +115,7 @@ async fn a_schema_that_is_behind_or_far_ahead_is_refused() {
     assert_eq!(reason, "SCHEMA_BEHIND");
     assert!(message.contains("guanxi migrate notes") && message.contains("m0001_notes"), "{message}");
 
-    assert_eq!(Database::migrate("notes", &config, now).await.unwrap(), 4);
+    assert_eq!(Database::migrate("notes", &config, now).await.unwrap(), 5);
     assert_eq!(
         Database::migrate("notes", &config, now).await.unwrap(),
         0,
@@ -142,7 +143,7 @@ async fn two_who_migrate_at_once_do_it_once() {
     let config = fresh().await;
     let (one, other) =
         tokio::join!(Database::migrate("notes", &config, now), Database::migrate("notes", &config, now));
-    assert_eq!(one.unwrap() + other.unwrap(), 4);
+    assert_eq!(one.unwrap() + other.unwrap(), 5);
 }
 
 #[tokio::test]
@@ -197,6 +198,63 @@ async fn walls_stand_between_tenants() {
     });
     assert!(stolen.await.unwrap_err().to_string().contains("row-level security"));
     assert!(db.read().execute_unprepared("DELETE FROM note").await.is_err(), "readers do not write");
+}
+
+/// The service may only add to the audit log, in its tenant's name; and nobody changes what stands there.
+#[tokio::test]
+async fn the_audit_log_is_append_only_and_walled() {
+    let (config, db) = migrated().await;
+    for workspace in ["a", "b"] {
+        let work = async {
+            let mut unit = db.begin().await.unwrap();
+            unit.audit(entry(workspace));
+            unit.commit().await.unwrap();
+        };
+        of(workspace).scope(work).await;
+    }
+    let seen = of("a").scope(db.read().query_all_raw(raw("SELECT * FROM audit"))).await.unwrap();
+    assert_eq!(seen.len(), 1);
+    let foreign = of("a").scope(async {
+        let mut unit = db.begin().await.unwrap();
+        unit.audit(entry("b"));
+        unit.commit().await
+    });
+    foreign.await.unwrap_err();
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "as the owner of the tables does, whom the platform does not know"
+    )]
+    let owner = sea_orm::Database::connect(config.owner_url.expose()).await.unwrap();
+    for statement in ["UPDATE audit SET actor = 'nobody'", "DELETE FROM audit", "TRUNCATE audit"] {
+        let unit = Tenant::Platform.scope(db.begin()).await.unwrap();
+        let refused = unit.db().execute_raw(raw(statement)).await.unwrap_err().to_string();
+        assert!(refused.contains("permission denied"), "{statement}: {refused}");
+        let refused = owner.execute_raw(raw(statement)).await.unwrap_err().to_string();
+        assert!(refused.contains("append-only"), "{statement}: {refused}");
+    }
+    let all = Tenant::Platform.scope(db.read().query_all_raw(raw("SELECT * FROM audit"))).await.unwrap();
+    assert_eq!(all.len(), 2);
+    // The operator's way, as deploy/README.md has it.
+    let thin = "BEGIN; SET LOCAL guanxi.platform = 'on'; \
+                ALTER TABLE audit DISABLE TRIGGER audit_is_append_only; DELETE FROM audit WHERE workspace = 'a'; \
+                ALTER TABLE audit ENABLE TRIGGER audit_is_append_only; COMMIT;";
+    owner.execute_unprepared(thin).await.unwrap();
+    let left = Tenant::Platform.scope(db.read().query_all_raw(raw("SELECT * FROM audit"))).await.unwrap();
+    assert_eq!(left.len(), 1);
+    owner.execute_raw(raw("DELETE FROM audit")).await.unwrap_err();
+}
+
+fn entry(workspace: &str) -> Entry {
+    Entry {
+        workspace: Workspace::new(workspace),
+        actor: "li.wei".to_owned(),
+        method: "guanxi.notes.v1.NoteService/CreateNote".to_owned(),
+        resource_kind: "note".to_owned(),
+        resource_id: "张伟".to_owned(),
+        before: None,
+        after: Some("{}".to_owned()),
+        trace_id: String::new(),
+    }
 }
 
 /// Several processes have the work evenly; what one leaves, the others take at once.

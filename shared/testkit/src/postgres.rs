@@ -18,6 +18,11 @@ const OWNER: &str = "guanxi_test_owner";
 const ROLE: &str = "guanxi_test";
 /// The database, with a schema for every test and service.
 const DATABASE: &str = "guanxi_test";
+/// What the server is told besides its port.
+const OPTIONS: &str = "-k '' -c listen_addresses=127.0.0.1 -c max_connections=1000 -c shared_buffers=128MB \
+                       -c log_min_messages=fatal -c max_wal_size=2GB";
+/// Tests cut off processes and no power.
+const FORGETFUL: &str = "-c fsync=off -c full_page_writes=off";
 /// Longest wait for the server.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -67,13 +72,13 @@ impl Postgres {
         let given = std::env::var("DATABASE_URL").ok();
         let server = match given {
             Some(admin) => Self { address: address_of(&admin)?, admin, _own: None },
-            None => Self::start_own()?,
+            None => Self::start_own(FORGETFUL)?,
         };
         server.prepare().await?;
         Ok(server)
     }
 
-    fn start_own() -> Result<Self> {
+    fn start_own(options: &str) -> Result<Self> {
         let programs = programs()?;
         let folder = tempfile::tempdir().map_err(|cause| failed("no temporary folder", cause))?;
         let user = Unprivileged::find()?;
@@ -94,10 +99,10 @@ impl Postgres {
         let port = free_port()?;
         // The shell goes on until its standard input ends, then ends the server.
         let script = format!(
-            "'{}' -D '{}' -p {port} -k '' -c listen_addresses=127.0.0.1 -c max_connections=1000 -c shared_buffers=128MB \
-             -c fsync=off -c full_page_writes=off -c log_min_messages=fatal -c max_wal_size=2GB & cat > /dev/null; \
-             kill -INT $!; wait",
+            "trap '' TERM; '{}' -D '{}' -p {port} {OPTIONS} {options} & cat > /dev/null; \
+             kill -INT $(head -n 1 '{}/postmaster.pid'); wait",
             programs.join("postgres").display(),
+            data.display(),
             data.display()
         );
         let guard = user
@@ -114,6 +119,63 @@ impl Postgres {
             admin: format!("postgres://postgres@127.0.0.1:{port}/postgres"),
             _own: Some(Own { _guard: guard, _folder: folder }),
         })
+    }
+
+    /// Another one, whatever `DATABASE_URL` says, which may be stopped.
+    ///
+    /// # Errors
+    /// See [`Postgres::shared`].
+    pub async fn start_apart() -> Result<Self> {
+        let server = Self::start_own(FORGETFUL)?;
+        server.prepare().await?;
+        Ok(server)
+    }
+
+    /// Another one that keeps what it has answered for through a power cut too, for measuring.
+    ///
+    /// # Errors
+    /// See [`Postgres::shared`].
+    pub async fn start_durable() -> Result<Self> {
+        let server = Self::start_own("")?;
+        server.prepare().await?;
+        Ok(server)
+    }
+
+    /// Ends it as a crash does: nothing is finished, every connection breaks. Blocks until it is gone.
+    ///
+    /// # Errors
+    /// When it is not a server of this process's own, or does not end.
+    pub fn crash(&self) -> Result<()> {
+        self.control(&["stop", "-m", "immediate"])
+    }
+
+    /// Starts it again, after [`Postgres::crash`]. Blocks until it answers.
+    ///
+    /// # Errors
+    /// When it is not a server of this process's own, or does not start.
+    pub fn restart(&self) -> Result<()> {
+        let port = self.address.rsplit(':').next().unwrap_or_default();
+        let options = format!("-p {port} {OPTIONS} {FORGETFUL}");
+        self.control(&["start", "-o", &options])
+    }
+
+    fn control(&self, arguments: &[&str]) -> Result<()> {
+        let own =
+            self._own.as_ref().ok_or_else(|| Error::internal("the server is not this process's own"))?;
+        let folder = own._folder.path();
+        let done = Unprivileged::find()?
+            .command(&programs()?.join("pg_ctl"))
+            .arg("-D")
+            .arg(folder.join("data"))
+            .args(["-w", "-s"])
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .current_dir(folder)
+            .status()
+            .map_err(|cause| failed("pg_ctl cannot be run", cause))?;
+        if done.success() { Ok(()) } else { Err(Error::unavailable("pg_ctl failed")) }
     }
 
     async fn prepare(&self) -> Result<()> {

@@ -35,10 +35,28 @@ impl Stack {
     /// # Errors
     /// When an engine cannot be started; it says what to install.
     pub async fn settings(&self, services: &[&str]) -> Result<Vec<String>> {
+        match self {
+            Self::Embedded => Ok(Vec::new()),
+            Self::Engines(_) => {
+                self.settings_on(services, NatsServer::shared()?, Postgres::shared().await?).await
+            }
+        }
+    }
+
+    /// The same on given servers, which a test may stop.
+    ///
+    /// # Errors
+    /// When a server refuses.
+    pub async fn settings_on(
+        &self,
+        services: &[&str],
+        nats: &NatsServer,
+        postgres: &Postgres,
+    ) -> Result<Vec<String>> {
         let Self::Engines(name) = self else { return Ok(Vec::new()) };
-        let urls = Postgres::shared().await?.schemas(name, services).await?;
+        let urls = postgres.schemas(name, services).await?;
         Ok(vec![
-            format!("common.bus.url={}", NatsServer::shared()?.url()),
+            format!("common.bus.url={}", nats.url()),
             format!("common.bus.prefix={name}"),
             format!("common.database.url={}", urls.url),
             format!("common.database.owner_url={}", urls.owner_url),

@@ -10,6 +10,7 @@ use chassis::{Assembly, Layers};
 use prost::Message as _;
 use testkit::Client;
 use wire::ingest::ingest_service_client::IngestServiceClient;
+use wire::ingest::{IngestEventsRequest, IngestEventsResponse};
 
 use super::BATCH;
 use crate::data::Events;
@@ -17,6 +18,7 @@ use crate::echo::Echo;
 use crate::host::{self, Host};
 use crate::load::{self, Until, count};
 use crate::raw::Rows;
+use crate::site::Site as _;
 
 /// The service, the echo and the table.
 #[derive(Debug)]
@@ -26,7 +28,9 @@ pub(crate) struct Sides {
     /// The same of the echo.
     pub(crate) echo: IngestServiceClient<Client>,
     host: Host,
-    server: Echo,
+    /// Events that the echo received.
+    echoed: Arc<AtomicU64>,
+    _server: Echo,
     rows: Arc<Rows>,
     inserted: AtomicU64,
     acknowledged: [AtomicU64; 2],
@@ -39,12 +43,22 @@ impl Sides {
     /// What starting says.
     pub(crate) async fn open() -> Result<Self> {
         let host = Host::open(Assembly::new(Layers::default()).with::<ingest::Ingest>()).await?;
-        let server = Echo::open().await?;
+        let echoed = Arc::new(AtomicU64::new(0));
+        let server = Echo::open("/guanxi.ingest.v1.IngestService/IngestEvents", {
+            let echoed = echoed.clone();
+            move |request: IngestEventsRequest| {
+                let accepted = u32::try_from(request.events.len()).unwrap_or(u32::MAX);
+                echoed.fetch_add(u64::from(accepted), Ordering::Relaxed);
+                IngestEventsResponse { accepted, ..Default::default() }
+            }
+        })
+        .await?;
         Ok(Self {
             ours: IngestServiceClient::new(host.client()?),
             echo: IngestServiceClient::new(host::client(server.address)?),
             host,
-            server,
+            echoed,
+            _server: server,
             rows: Arc::new(Rows::open().await?),
             inserted: AtomicU64::new(0),
             acknowledged: Default::default(),
@@ -60,7 +74,7 @@ impl Sides {
     /// When the log does not hold what was acknowledged, or the echo counted something else.
     pub(crate) fn check(&self) -> Result<()> {
         let [echoed, taken] = [0, 1].map(|side| self.acknowledged[side].load(Ordering::Relaxed));
-        let (logged, counted) = (self.host.end(Stream::Raw), self.server.events.load(Ordering::Relaxed));
+        let (logged, counted) = (self.host.records(Stream::Raw), self.echoed.load(Ordering::Relaxed));
         ensure!(logged == taken, "{taken} events were acknowledged and {logged} are on the log");
         ensure!(counted == echoed, "{echoed} events were answered and {counted} counted");
         Ok(())
@@ -70,7 +84,7 @@ impl Sides {
     pub(crate) fn verdict(&self) -> String {
         format!(
             "Checked: {} acknowledged events stand on the log, none more, none refused; the echo counted all of its.",
-            self.host.end(Stream::Raw)
+            self.host.records(Stream::Raw)
         )
     }
 

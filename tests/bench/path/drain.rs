@@ -12,15 +12,12 @@ use wire::ingest::ingest_service_client::IngestServiceClient;
 
 use super::CUSTOMERS;
 use crate::data::{Events, ORDER_EVERY};
-use crate::host::Host;
 use crate::load::{self, Until, count};
-use crate::usage;
+use crate::site::{Site, ends};
 use crate::watch::Watch;
 
 const BATCH: u64 = 500;
 const IN_FLIGHT: usize = 4;
-/// How often workers are looked at.
-const LOOK: Duration = Duration::from_millis(10);
 
 /// One backlog.
 #[derive(Debug)]
@@ -34,7 +31,7 @@ pub(crate) struct Run {
     /// Processor seconds.
     pub(crate) cpu: f64,
     finished: BTreeMap<String, Duration>,
-    by_thread: BTreeMap<String, f64>,
+    by_part: BTreeMap<String, f64>,
 }
 
 impl Run {
@@ -61,9 +58,9 @@ impl Run {
         self.finished.iter().max_by_key(|(_, at)| **at).map(|(name, _)| name.clone()).unwrap_or_default()
     }
 
-    /// Processor seconds by kind of thread.
-    pub(crate) fn threads(&self) -> String {
-        let used = self.by_thread.iter().filter(|(_, spent)| **spent >= 0.05);
+    /// Processor seconds by kind of thread, or by process.
+    pub(crate) fn parts(&self) -> String {
+        let used = self.by_part.iter().filter(|(_, spent)| **spent >= 0.05);
         used.map(|(name, spent)| format!("{name} {spent:.2}")).collect::<Vec<_>>().join(", ")
     }
 }
@@ -78,40 +75,40 @@ pub(crate) fn events_for(rate: f64, time: Duration) -> u64 {
 ///
 /// # Errors
 /// When events or messages are missing.
-pub(crate) async fn run(host: &Host, label: &str, events: u64) -> Result<Run> {
-    let before = host.end(Stream::Events);
-    let (cpu, by_thread, begin) = (usage::cpu_seconds()?, usage::cpu_by_thread()?, Instant::now());
-    let done = send(host, label, events).await?;
+pub(crate) async fn run<S: Site>(site: &S, label: &str, events: u64) -> Result<Run> {
+    let before = ends(site.log(), Stream::Events).await?;
+    let (cpu, by_part, begin) = (site.processor()?, site.processor_by_part()?, Instant::now());
+    let done = send(site, label, events).await?;
     let mut finished = BTreeMap::new();
     let look = async {
-        let mut ticks = tokio::time::interval(LOOK);
+        let mut ticks = tokio::time::interval(S::LOOK);
         loop {
             ticks.tick().await;
-            for name in host.running.activity.busy() {
+            for name in site.busy().await {
                 finished.insert(name, begin.elapsed());
             }
         }
     };
-    tokio::select! {
-        settled = host.settled() => settled?,
-        () = look => {}
-    }
-    let applied = begin.elapsed();
-    let cpu = usage::cpu_seconds()? - cpu;
-    let mut spent = usage::cpu_by_thread()?;
+    let rests = tokio::select! {
+        settled = site.settled() => settled?,
+        never = look => never,
+    };
+    let applied = rests - begin;
+    let cpu = site.processor()? - cpu;
+    let mut spent = site.processor_by_part()?;
     for (name, seconds) in &mut spent {
-        *seconds -= by_thread.get(name).copied().unwrap_or_default();
+        *seconds -= by_part.get(name).copied().unwrap_or_default();
     }
-    check(host, label, before, events).await?;
-    Ok(Run { events, acknowledged: done.time, applied, cpu, finished, by_thread: spent })
+    check(site, label, before, events).await?;
+    Ok(Run { events, acknowledged: done.time, applied, cpu, finished, by_part: spent })
 }
 
 /// Sends events in batches, as fast as they are acknowledged.
 ///
 /// # Errors
 /// When not all are accepted.
-pub(crate) async fn send(host: &Host, label: &str, events: u64) -> Result<load::Done> {
-    let client = IngestServiceClient::new(host.client()?);
+pub(crate) async fn send(site: &impl Site, label: &str, events: u64) -> Result<load::Done> {
+    let client = IngestServiceClient::new(site.ingest()?);
     let source = Arc::new(Events::new(label, CUSTOMERS));
     let call = move |n: u64| {
         let (mut client, source) = (client.clone(), source.clone());
@@ -124,10 +121,10 @@ pub(crate) async fn send(host: &Host, label: &str, events: u64) -> Result<load::
     load::closed(IN_FLIGHT, Until::Calls(events / BATCH), call).await
 }
 
-async fn check(host: &Host, label: &str, from: u64, events: u64) -> Result<()> {
+async fn check(site: &impl Site, label: &str, from: Vec<u64>, events: u64) -> Result<()> {
     let (resolved, sent) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
     let ours = Events::new(label, CUSTOMERS);
-    let mut watch = Watch::start(host.running.log.clone(), from, {
+    let mut watch = Watch::start(site.log(), from, {
         let (resolved, sent) = (resolved.clone(), sent.clone());
         move |event, _| {
             if ours.number(&event.id).is_some() {
@@ -137,7 +134,7 @@ async fn check(host: &Host, label: &str, from: u64, events: u64) -> Result<()> {
             }
         }
     });
-    watch.until(host.end(Stream::Events)).await?;
+    watch.until(&ends(site.log(), Stream::Events).await?).await?;
     let (resolved, sent) = (resolved.load(Ordering::Relaxed), sent.load(Ordering::Relaxed));
     ensure!(resolved == events, "{events} events were sent and {resolved} resolved");
     ensure!(sent == events / ORDER_EVERY, "{} orders and {sent} messages", events / ORDER_EVERY);

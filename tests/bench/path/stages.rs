@@ -11,6 +11,7 @@ use super::{CUSTOMERS, conditions, drain};
 use crate::figure::{Figure, Report, number};
 use crate::host::{self, Host};
 use crate::load::count;
+use crate::site::Site as _;
 use crate::{usage, world};
 
 /// Events of the log.

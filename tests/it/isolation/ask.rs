@@ -14,56 +14,68 @@ const DEPTH: usize = 4;
 const ANSWERS: usize = 100;
 
 /// A caller.
-pub(super) struct Asker {
+pub(crate) struct Asker {
     pool: DescriptorPool,
     channel: Channel,
     authorization: String,
+    /// `traceparent` of its calls; empty: none.
+    pub(crate) trace: &'static str,
 }
 
 /// What came of a call.
 #[derive(Debug, PartialEq)]
-pub(super) struct Answer {
-    pub(super) code: Code,
+pub(crate) struct Answer {
+    pub(crate) code: Code,
     message: String,
     /// Every text in it, wherever it stands.
-    pub(super) texts: Vec<String>,
+    pub(crate) texts: Vec<String>,
     /// As JSON, whose order does not depend on that of maps.
     json: Vec<String>,
 }
 
 impl Answer {
     /// A text at a place of the first message.
-    pub(super) fn field(&self, place: &str) -> Option<String> {
-        let json: serde_json::Value = serde_json::from_str(self.json.first()?).ok()?;
-        json.pointer(place)?.as_str().map(str::to_owned)
+    pub(crate) fn field(&self, place: &str) -> Option<String> {
+        self.first()?.pointer(place)?.as_str().map(str::to_owned)
     }
 
-    pub(super) fn says(&self, word: &str) -> bool {
+    /// The first message.
+    pub(crate) fn first(&self) -> Option<serde_json::Value> {
+        serde_json::from_str(self.json.first()?).ok()
+    }
+
+    pub(crate) fn says(&self, word: &str) -> bool {
         self.message.contains(word) || self.json.iter().any(|json| json.contains(word))
     }
 }
 
 impl Asker {
-    pub(super) fn new(stage: &Stage, token: &str) -> Result<Self> {
+    pub(crate) fn new(stage: &Stage, token: &str) -> Result<Self> {
         Ok(Self {
             pool: DescriptorPool::decode(wire::DESCRIPTORS)?,
             channel: Endpoint::from_shared(format!("http://{}", stage.running.grpc))?.connect_lazy(),
             authorization: format!("Bearer {token}"),
+            trace: "",
         })
     }
 
     /// Asks for `word`, which stands wherever the request names something.
-    pub(super) async fn ask(&self, path: &str, word: &str) -> Result<Answer> {
+    pub(crate) async fn ask(&self, path: &str, word: &str) -> Result<Answer> {
         let request = fill(&self.method(path)?.input(), word, 0);
         self.call(path, request).await
     }
 
     /// Sends a request written as JSON, which must be answered.
-    pub(super) async fn tell(&self, path: &str, json: serde_json::Value) -> Result<Answer> {
-        let request = DynamicMessage::deserialize(self.method(path)?.input(), json)?;
-        let answer = self.call(path, request).await?;
+    pub(crate) async fn tell(&self, path: &str, json: serde_json::Value) -> Result<Answer> {
+        let answer = self.request(path, json).await?;
         anyhow::ensure!(answer.code == Code::Ok, "{path}: {answer:?}");
         Ok(answer)
+    }
+
+    /// Sends a request written as JSON.
+    pub(crate) async fn request(&self, path: &str, json: serde_json::Value) -> Result<Answer> {
+        let request = DynamicMessage::deserialize(self.method(path)?.input(), json)?;
+        self.call(path, request).await
     }
 
     fn method(&self, path: &str) -> Result<prost_reflect::MethodDescriptor> {
@@ -77,6 +89,9 @@ impl Asker {
         let output = self.method(path)?.output();
         let mut request = Request::new(request.encode_to_vec());
         request.metadata_mut().insert("authorization", self.authorization.parse()?);
+        if !self.trace.is_empty() {
+            request.metadata_mut().insert("traceparent", self.trace.parse()?);
+        }
         let mut client = tonic::client::Grpc::new(self.channel.clone());
         client.ready().await?;
         let place = path.parse()?;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chassis::fact::Cause;
-use chassis::{Caller, rpc};
+use chassis::{Caller, audit, rpc};
 use kernel::{CustomerId, Error, MergeId, RecordId, Result};
 use wire::identity::{MergeCustomersRequest, MergeCustomersResponse};
 
@@ -52,11 +52,14 @@ impl Api {
             merge: Some(merge_id),
         };
         work.tell(changes, &origin)?;
-        let merge = work.merges().first().map(convert::merge);
+        let merges: Vec<_> = work.merges().iter().map(convert::merge).collect();
         let done = work.finish().await?;
+        for merge in &merges {
+            audit::created(&mut unit, &caller, ("merge", &merge.merge_id), merge)?;
+        }
         session.publish(&mut unit, done);
         session.commit_and_forget(unit).await?;
-        Ok(MergeCustomersResponse { merge })
+        Ok(MergeCustomersResponse { merge: merges.into_iter().next() })
     }
 }
 

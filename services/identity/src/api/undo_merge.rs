@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use chassis::fact::Cause;
-use chassis::{Caller, rpc};
+use chassis::{Caller, audit, rpc};
 use kernel::{CustomerId, Error, MergeId, RecordId, Result};
 use wire::identity::{UndoMergeRequest, UndoMergeResponse};
 
-use super::Api;
+use super::{Api, convert};
 use crate::domain::Missing;
 use crate::facts::Origin;
 use crate::store::merge::{self, Merge};
@@ -46,6 +46,9 @@ impl Api {
         };
         work.tell(changes, &origin)?;
         let done = work.finish().await?;
+        let before = convert::merge(&merge);
+        let after = wire::identity::Merge { undone: true, ..before.clone() };
+        audit::changed(&mut unit, &caller, ("merge", &before.merge_id), &before, &after)?;
         session.publish(&mut unit, done);
         session.commit_and_forget(unit).await?;
         let survivor_first = merge.sides().filter(|side| restored.contains(side)).collect::<Vec<_>>();

@@ -2,11 +2,12 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chassis::Caller;
 use chassis::values::{from_struct, to_struct};
+use chassis::{Caller, audit};
 use kernel::page::Page;
 use kernel::{Error, Result, Violation};
 use serde_json::Map;
+use store::Unit;
 use wire::ingest::{
     CreateSourceRequest, CreateSourceResponse, DeleteSourceRequest, DeleteSourceResponse, GetSourceRequest,
     GetSourceResponse, ListSourcesRequest, ListSourcesResponse, Source as Wire, SourceKind,
@@ -17,6 +18,8 @@ use super::Api;
 use crate::domain::source::{self, Kind, Source, hash_write_key};
 use crate::store::sources;
 
+/// As the audit log names them.
+const WHAT: &str = "source";
 /// Longest name, in characters.
 const MAX_NAME: usize = 200;
 
@@ -49,7 +52,7 @@ impl Api {
         let write_key = kind.has_write_key().then(new_write_key);
         let now = self.clock.now();
         let source = Source {
-            workspace: caller.workspace,
+            workspace: caller.workspace.clone(),
             name: if given.name.is_empty() { given.key.clone() } else { given.name },
             key: given.key,
             kind,
@@ -60,7 +63,10 @@ impl Api {
             created_at: now,
             updated_at: now,
         };
-        let change = async |unit: &store::Unit| sources::insert(unit.db(), &source).await;
+        let change = async |unit: &mut Unit| {
+            sources::insert(unit.db(), &source).await?;
+            audit::created(unit, &caller, (WHAT, &source.key), &whole(&source))
+        };
         self.sources.change(&source.workspace, change).await?;
         Ok(CreateSourceResponse { source: Some(to_wire(&source, write_key)) })
     }
@@ -101,6 +107,7 @@ impl Api {
             .sources
             .change(&caller.workspace, async |unit| {
                 let old = sources::get(unit.db(), &caller.workspace, &given.key).await?;
+                let before = whole(&old);
                 let mut new = updated(old, &given, kind)?;
                 new.updated_at = now;
                 if let Some(write_key) = &write_key {
@@ -112,6 +119,7 @@ impl Api {
                     new.write_key_hash = hash_write_key(write_key);
                 }
                 sources::update(unit.db(), &new).await?;
+                audit::changed(unit, &caller, (WHAT, &new.key), &before, &whole(&new))?;
                 Ok(new)
             })
             .await?;
@@ -123,10 +131,13 @@ impl Api {
         caller: Caller,
         message: DeleteSourceRequest,
     ) -> Result<DeleteSourceResponse> {
-        let change =
-            async |unit: &store::Unit| sources::delete(unit.db(), &caller.workspace, &message.key).await;
-        let there = self.sources.change(&caller.workspace, change).await?;
-        if there { Ok(DeleteSourceResponse {}) } else { Err(Error::not_found("source", message.key)) }
+        let change = async |unit: &mut Unit| {
+            let old = sources::get(unit.db(), &caller.workspace, &message.key).await?;
+            sources::delete(unit.db(), &caller.workspace, &message.key).await?;
+            audit::deleted(unit, &caller, (WHAT, &old.key), &whole(&old))
+        };
+        self.sources.change(&caller.workspace, change).await?;
+        Ok(DeleteSourceResponse {})
     }
 }
 
@@ -181,6 +192,12 @@ fn kind(wire: SourceKind) -> Option<Kind> {
         SourceKind::Import => Some(Kind::Import),
         SourceKind::Api => Some(Kind::Api),
     }
+}
+
+/// With secrets, for the audit log, which hides them; of the write key there is only a hash.
+fn whole(source: &Source) -> Wire {
+    let write_key = source.write_key_hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    Wire { settings: Some(to_struct(source.settings.clone())), ..to_wire(source, Some(write_key)) }
 }
 
 fn to_wire(source: &Source, write_key: Option<String>) -> Wire {

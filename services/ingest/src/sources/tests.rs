@@ -63,7 +63,7 @@ fn of(workspace: &str) -> Source {
 /// As a caller of that workspace does.
 async fn make(sources: &Sources, source: &Source) {
     let tenant = Tenant::Workspace(source.workspace.clone());
-    let change = async |unit: &Unit| sources::insert(unit.db(), source).await;
+    let change = async |unit: &mut Unit| sources::insert(unit.db(), source).await;
     tenant.scope(sources.change(&source.workspace, change)).await.unwrap();
 }
 
@@ -95,7 +95,7 @@ async fn what_another_process_changes_is_learnt() {
     let both = async {
         learnt(true).await;
         let workspace = Workspace::new("shanghai");
-        let change = async |unit: &Unit| sources::delete(unit.db(), &workspace, "web").await;
+        let change = async |unit: &mut Unit| sources::delete(unit.db(), &workspace, "web").await;
         Tenant::Workspace(workspace.clone()).scope(here.change(&workspace, change)).await.unwrap();
         learnt(false).await;
     };

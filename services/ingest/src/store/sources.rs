@@ -60,10 +60,10 @@ pub(crate) async fn update(db: &impl ConnectionTrait, source: &Source) -> Result
     Ok(())
 }
 
-/// Removes one; says whether it was there.
-pub(crate) async fn delete(db: &impl ConnectionTrait, workspace: &Workspace, key: &str) -> Result<bool> {
-    let deleted = row::Entity::delete_by_id((workspace.to_string(), key.to_owned())).exec(db).await.db()?;
-    Ok(deleted.rows_affected > 0)
+/// Removes one.
+pub(crate) async fn delete(db: &impl ConnectionTrait, workspace: &Workspace, key: &str) -> Result<()> {
+    row::Entity::delete_by_id((workspace.to_string(), key.to_owned())).exec(db).await.db()?;
+    Ok(())
 }
 
 fn from_row(row: row::Model) -> Result<Source> {

@@ -27,14 +27,16 @@ pub(super) fn run(row: Run, history: Vec<Step>) -> Result<proto::Run> {
         exited_at: row.exited_at.map(stamp),
         exit_reason: row.reason,
         cause_id: cause_id(&trigger).to_owned(),
-        history: history
-            .into_iter()
-            .map(|step| proto::Step {
-                node: step.node,
-                time: Some(stamp(step.time)),
-                outcome: step.outcome,
-                detail: step.detail,
-            })
-            .collect(),
+        history: history.into_iter().map(step).collect(),
     })
+}
+
+/// One step of a history.
+pub(super) fn step(step: Step) -> proto::Step {
+    proto::Step {
+        node: step.node,
+        time: Some(Time(step.time).into()),
+        outcome: step.outcome,
+        detail: step.detail,
+    }
 }

@@ -1,6 +1,6 @@
 //! `PauseJourney`, `ResumeJourney`, `ArchiveJourney`.
 
-use chassis::Caller;
+use chassis::{Caller, audit};
 use kernel::{Error, Result};
 use wire::journey as proto;
 
@@ -28,10 +28,13 @@ impl Api {
                 format!("journey `{key}` is {}; this needs one that is {}", row.state, from.join(" or "));
             return Err(Error::precondition("JOURNEY_STATE", message));
         }
+        let before = journeys::shown(row.clone())?;
         to.clone_into(&mut row.state);
         row.touch(self.shared.cx.clock.now());
         journeys::update(unit.db(), row.clone()).await?;
         runs::pace(unit.db(), &caller.workspace, key, pace).await?;
+        let journey = journeys::shown(row)?;
+        audit::changed(&mut unit, caller, ("journey", key), &before, &journey)?;
         let shared = self.shared.clone();
         unit.afterwards(move || {
             shared.registry.clear();
@@ -39,7 +42,7 @@ impl Api {
             shared.dates.ring();
         });
         unit.commit().await?;
-        journeys::shown(row)
+        Ok(journey)
     }
 
     pub(super) async fn do_pause(

@@ -1,6 +1,6 @@
 //! `CreateJourney`, `UpdateJourney`, `GetJourney`, `ListJourneys`, `DeleteJourney`.
 
-use chassis::Caller;
+use chassis::{Caller, audit};
 use kernel::page::Page;
 use kernel::{Error, Result, Violation};
 use prost::Message as _;
@@ -49,10 +49,12 @@ impl Api {
             updated_at: now,
             backfill: None,
         };
-        let unit = self.shared.cx.db.begin().await?;
+        let mut unit = self.shared.cx.db.begin().await?;
         journeys::insert(unit.db(), row.clone()).await?;
+        let journey = journeys::shown(row)?;
+        audit::created(&mut unit, &caller, ("journey", &journey.key), &journey)?;
         unit.commit().await?;
-        Ok(proto::CreateJourneyResponse { journey: Some(journeys::shown(row)?) })
+        Ok(proto::CreateJourneyResponse { journey: Some(journey) })
     }
 
     pub(super) async fn do_update(
@@ -61,14 +63,17 @@ impl Api {
         message: proto::UpdateJourneyRequest,
     ) -> Result<proto::UpdateJourneyResponse> {
         let (key, name, draft) = read(message.journey)?;
-        let unit = self.shared.cx.db.begin().await?;
+        let mut unit = self.shared.cx.db.begin().await?;
         let mut row = journeys::find(unit.db(), &caller.workspace, &key).await?;
+        let before = journeys::shown(row.clone())?;
         row.name = name;
         row.draft = draft;
         row.touch(self.shared.cx.clock.now());
         journeys::update(unit.db(), row.clone()).await?;
+        let journey = journeys::shown(row)?;
+        audit::changed(&mut unit, &caller, ("journey", &key), &before, &journey)?;
         unit.commit().await?;
-        Ok(proto::UpdateJourneyResponse { journey: Some(journeys::shown(row)?) })
+        Ok(proto::UpdateJourneyResponse { journey: Some(journey) })
     }
 
     pub(super) async fn do_get(
@@ -99,7 +104,7 @@ impl Api {
     ) -> Result<proto::DeleteJourneyResponse> {
         let (workspace, key) = (&caller.workspace, message.key.as_str());
         let mut unit = self.shared.cx.db.begin().await?;
-        journeys::find(unit.db(), workspace, key).await?;
+        let before = journeys::shown(journeys::find(unit.db(), workspace, key).await?)?;
         if runs::any_live(unit.db(), workspace, key).await? {
             let message = format!("runs are under way in journey `{key}`; archive it first");
             return Err(Error::precondition("JOURNEY_HAS_RUNS", message));
@@ -108,6 +113,7 @@ impl Api {
         runs::delete(unit.db(), workspace, key).await?;
         tallies::delete(unit.db(), workspace, key).await?;
         dates::delete(unit.db(), workspace, key).await?;
+        audit::deleted(&mut unit, &caller, ("journey", key), &before)?;
         let shared = self.shared.clone();
         unit.afterwards(move || shared.registry.clear());
         unit.commit().await?;

@@ -1,6 +1,6 @@
 //! `ValidateJourney` and `PublishJourney`.
 
-use chassis::Caller;
+use chassis::{Caller, audit};
 use kernel::{Error, Result};
 use wire::journey as proto;
 
@@ -53,6 +53,7 @@ impl Api {
             let message = format!("the draft of journey `{key}` has changed meanwhile; publish again");
             return Err(Error::new(kernel::Kind::Aborted, "DRAFT_CHANGED", message));
         }
+        let before = journeys::shown(row.clone())?;
         let live = journeys::version(unit.db(), workspace, key, row.version).await?;
         // Compared as messages: the order of nodes in the bytes says nothing.
         let same = match &live {
@@ -72,12 +73,14 @@ impl Api {
         }
         row.touch(self.shared.cx.clock.now());
         journeys::update(unit.db(), row.clone()).await?;
+        let journey = journeys::shown(row)?;
+        audit::changed(&mut unit, &caller, ("journey", key), &before, &journey)?;
         let shared = self.shared.clone();
         unit.afterwards(move || {
             shared.registry.clear();
             shared.dates.ring();
         });
         unit.commit().await?;
-        Ok(proto::PublishJourneyResponse { journey: Some(journeys::shown(row)?) })
+        Ok(proto::PublishJourneyResponse { journey: Some(journey) })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chassis::{Caller, rpc};
+use chassis::{Caller, audit, rpc};
 use kernel::page::Page;
 use kernel::{Error, Kind, Result, RunId};
 use uuid::Uuid;
@@ -95,6 +95,7 @@ impl Api {
             let message = format!("run {id} is over already");
             return Err(Error::new(Kind::Precondition, "RUN_EXITED", message));
         }
+        let before = convert::run(row.clone(), Vec::new())?;
         let mut work = Work::of(row, caller.workspace.clone(), Arc::new(Definition::nothing()))?;
         let reason = if message.reason.is_empty() { CANCELLED.to_owned() } else { message.reason };
         work.step(&self.shared, Input::Stop { reason }, &Truths::new(), now);
@@ -102,8 +103,11 @@ impl Api {
         ledger.take(&self.shared, &mut unit, &mut work, now)?;
         ledger.save(unit.db()).await?;
         let history = runs::history(unit.db(), &caller.workspace, id.0).await?;
+        let after = convert::run(work.row, Vec::new())?;
+        audit::changed(&mut unit, &caller, ("run", &before.run_id), &before, &after)?;
         unit.commit().await?;
-        Ok(proto::CancelRunResponse { run: Some(convert::run(work.row, history)?) })
+        let history = history.into_iter().map(convert::step).collect();
+        Ok(proto::CancelRunResponse { run: Some(proto::Run { history, ..after }) })
     }
 
     /// Refuses a journey that is not there.

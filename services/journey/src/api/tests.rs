@@ -66,7 +66,12 @@ async fn publish_and_cut_off() {
     let shared = STARTED.lock().unwrap().take().unwrap();
     let api = Api { shared: shared.clone() };
     let (workspace, db) = (Workspace::new("demo"), &shared.cx.db);
-    let caller = || Caller::system(workspace.clone(), "test");
+    // As a service that acts by itself: outside of a call nothing else may change a journey.
+    let caller = || {
+        let mut caller = Caller::system(workspace.clone(), "test");
+        caller.via = Some("test".into());
+        caller
+    };
     let mut polls = 1_usize;
     loop {
         let key = format!("j{polls}");

@@ -1,6 +1,6 @@
 //! Channels: kept, shown without secrets, tested.
 
-use chassis::{Caller, values};
+use chassis::{Caller, audit, values};
 use kernel::page::Page;
 use kernel::{Error, Result};
 use serde_json::Map;
@@ -10,6 +10,9 @@ use super::{Api, convert};
 use crate::domain::channel::Channel;
 use crate::provider::Provider;
 use crate::store::keyed;
+
+/// As the audit log names them.
+const WHAT: &str = "channel";
 
 impl Api {
     pub(super) async fn do_create_channel(
@@ -35,6 +38,7 @@ impl Api {
         channel.validate()?;
         let mut unit = self.db.begin().await?;
         keyed::insert(unit.db(), &caller.workspace, &channel).await?;
+        audit::created(&mut unit, &caller, (WHAT, &channel.key), &convert::whole(&channel))?;
         self.ring_after(&mut unit, &caller.workspace, &channel.key);
         unit.commit().await?;
         Ok(pb::CreateChannelResponse { channel: Some(convert::channel(channel)) })
@@ -71,6 +75,7 @@ impl Api {
         let given = request.channel.ok_or_else(|| Error::invalid("channel", "is required"))?;
         let mut unit = self.db.begin().await?;
         let mut channel: Channel = keyed::get(unit.db(), &caller.workspace, &given.key).await?;
+        let before = convert::whole(&channel);
         if convert::kind(given.kind)?.is_some_and(|kind| kind != channel.kind) {
             return Err(Error::invalid(
                 "channel.kind",
@@ -83,6 +88,7 @@ impl Api {
         channel.set(given.settings.map(values::from_struct).unwrap_or_default());
         channel.validate()?;
         keyed::update(unit.db(), &caller.workspace, &channel).await?;
+        audit::changed(&mut unit, &caller, (WHAT, &channel.key), &before, &convert::whole(&channel))?;
         self.ring_after(&mut unit, &caller.workspace, &channel.key);
         unit.commit().await?;
         Ok(pb::UpdateChannelResponse { channel: Some(convert::channel(channel)) })
@@ -95,7 +101,9 @@ impl Api {
         request: pb::DeleteChannelRequest,
     ) -> Result<pb::DeleteChannelResponse> {
         let mut unit = self.db.begin().await?;
+        let channel: Channel = keyed::get(unit.db(), &caller.workspace, &request.key).await?;
         keyed::delete::<Channel>(unit.db(), &caller.workspace, &request.key).await?;
+        audit::deleted(&mut unit, &caller, (WHAT, &channel.key), &convert::whole(&channel))?;
         self.ring_after(&mut unit, &caller.workspace, &request.key);
         unit.commit().await?;
         Ok(pb::DeleteChannelResponse {})

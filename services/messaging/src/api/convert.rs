@@ -29,6 +29,14 @@ pub(super) fn channel(channel: Channel) -> pb::Channel {
     }
 }
 
+/// A channel with its secrets, for the audit log, which hides them.
+pub(super) fn whole(given: &Channel) -> pb::Channel {
+    let settings =
+        given.shown.iter().chain(&given.secrets).map(|(name, value)| (name.clone(), value.clone()));
+    let settings = Some(values::to_struct(settings.collect()));
+    pb::Channel { settings, ..channel(given.clone()) }
+}
+
 /// A kind; `None` when it is not said.
 ///
 /// # Errors

@@ -1,6 +1,6 @@
 //! Templates: kept after a check, rendered on demand.
 
-use chassis::{Caller, values};
+use chassis::{Caller, audit, values};
 use kernel::page::Page;
 use kernel::{Error, Result};
 use serde_json::Map;
@@ -16,6 +16,9 @@ use crate::store::keyed;
 use crate::store::messages::Asked;
 use crate::store::templates::Template;
 
+/// As the audit log names them.
+const WHAT: &str = "template";
+
 impl Api {
     pub(super) async fn do_create_template(
         &self,
@@ -23,10 +26,12 @@ impl Api {
         request: pb::CreateTemplateRequest,
     ) -> Result<pb::CreateTemplateResponse> {
         let template = self.checked(request.template)?;
-        let unit = self.db.begin().await?;
+        let mut unit = self.db.begin().await?;
         keyed::insert(unit.db(), &caller.workspace, &template).await?;
+        let template = convert::template(template);
+        audit::created(&mut unit, &caller, (WHAT, &template.key), &template)?;
         unit.commit().await?;
-        Ok(pb::CreateTemplateResponse { template: Some(convert::template(template)) })
+        Ok(pb::CreateTemplateResponse { template: Some(template) })
     }
 
     pub(super) async fn do_get_template(
@@ -56,11 +61,14 @@ impl Api {
         request: pb::UpdateTemplateRequest,
     ) -> Result<pb::UpdateTemplateResponse> {
         let mut template = self.checked(request.template)?;
-        let unit = self.db.begin().await?;
-        template.created = keyed::get::<Template>(unit.db(), &caller.workspace, &template.key).await?.created;
+        let mut unit = self.db.begin().await?;
+        let before: Template = keyed::get(unit.db(), &caller.workspace, &template.key).await?;
+        template.created = before.created;
         keyed::update(unit.db(), &caller.workspace, &template).await?;
+        let (before, template) = (convert::template(before), convert::template(template));
+        audit::changed(&mut unit, &caller, (WHAT, &template.key), &before, &template)?;
         unit.commit().await?;
-        Ok(pb::UpdateTemplateResponse { template: Some(convert::template(template)) })
+        Ok(pb::UpdateTemplateResponse { template: Some(template) })
     }
 
     pub(super) async fn do_delete_template(
@@ -68,8 +76,10 @@ impl Api {
         caller: Caller,
         request: pb::DeleteTemplateRequest,
     ) -> Result<pb::DeleteTemplateResponse> {
-        let unit = self.db.begin().await?;
+        let mut unit = self.db.begin().await?;
+        let before: Template = keyed::get(unit.db(), &caller.workspace, &request.key).await?;
         keyed::delete::<Template>(unit.db(), &caller.workspace, &request.key).await?;
+        audit::deleted(&mut unit, &caller, (WHAT, &request.key), &convert::template(before))?;
         unit.commit().await?;
         Ok(pb::DeleteTemplateResponse {})
     }

@@ -44,13 +44,21 @@ fn profile(
     Ok(Profile {
         customer_id: who.id.to_string(),
         attributes: Some(to_struct(person.attributes.into_iter().collect())),
-        tags: tagging::shown(assigned, tags).into_iter().map(|row| assignment(row, tags)).collect(),
+        tags: assignments_of(assigned, tags),
         identifiers: who.identifiers,
         segments: Vec::new(),
         first_seen_at: person.first_seen.map(Into::into),
         last_seen_at: person.last_seen.map(Into::into),
         version: person.version,
     })
+}
+
+/// The tags that a customer has by these assignments of its records.
+pub(crate) fn assignments_of<'a>(
+    rows: impl Iterator<Item = &'a assignment::Model>,
+    tags: &Tags,
+) -> Vec<TagAssignment> {
+    tagging::shown(rows, tags).into_iter().map(|row| assignment(row, tags)).collect()
 }
 
 fn assignment(row: &assignment::Model, tags: &Tags) -> TagAssignment {

@@ -1,7 +1,7 @@
 //! `AddTags` and `RemoveTags`: by hand, by journeys, by imports.
 
 use ::store::Unit;
-use chassis::Caller;
+use chassis::{Caller, audit};
 use kernel::near::suggestion;
 use kernel::{Error, Result, Violation, Workspace};
 use uuid::Uuid;
@@ -10,7 +10,7 @@ use wire::profile::*;
 
 use crate::Shared;
 use crate::api::customers::{Person, Who};
-use crate::api::{cause, customers};
+use crate::api::{assemble, cause, customers};
 use crate::domain::tags::{Changes, Grant, LIVE, SOURCES, exclude};
 use crate::events::unseen;
 use crate::store::records::{self, For};
@@ -37,6 +37,7 @@ pub(super) async fn add_tags(
     let mut unit = shared.db.begin().await?;
     let (mut sheet, keys) = open(&unit, &caller.workspace, &people, request.tag_keys).await?;
     exclusive_alone(&sheet.tags, &keys)?;
+    let before = seen(caller, &sheet, &people);
     let now = shared.clock.now();
     let (mut added, mut expiring) = (0_u32, false);
     for (person, record) in people.iter().map(|person| (person, person.first_record())) {
@@ -56,6 +57,7 @@ pub(super) async fn add_tags(
             sheet.apply(changes, now, &cause);
         }
     }
+    note(&mut unit, caller, &before, &seen(caller, &sheet, &people))?;
     sheet.save(&mut unit, &shared.ids).await?;
     if expiring {
         let expiry = shared.expiry.clone();
@@ -75,6 +77,7 @@ pub(super) async fn remove_tags(
     let people = people(shared, caller, request.customer_ids, request.identifier).await?;
     let mut unit = shared.db.begin().await?;
     let (mut sheet, keys) = open(&unit, &caller.workspace, &people, request.tag_keys).await?;
+    let before = seen(caller, &sheet, &people);
     let now = shared.clock.now();
     let mut removed = 0_u32;
     for person in &people {
@@ -86,9 +89,28 @@ pub(super) async fn remove_tags(
             sheet.remove(gone, &request.reason, now, &cause);
         }
     }
+    note(&mut unit, caller, &before, &seen(caller, &sheet, &people))?;
     sheet.save(&mut unit, &shared.ids).await?;
     unit.commit_and_publish().await?;
     Ok(RemoveTagsResponse { removed })
+}
+
+/// Everybody's tags for the audit log; nobody's where it does not want them.
+fn seen(caller: &Caller, sheet: &Sheet, people: &[Person]) -> Vec<Profile> {
+    let profile = |person: &Person| {
+        let customer = sheet.owner(person.first_record().0).unwrap_or(person.id.0);
+        let tags = assemble::assignments_of(sheet.held(customer).into_iter(), &sheet.tags);
+        Profile { customer_id: person.id.to_string(), tags, ..Profile::default() }
+    };
+    if audit::concerns(caller) { people.iter().map(profile).collect() } else { Vec::new() }
+}
+
+/// Enters whose tags changed in the audit log.
+fn note(unit: &mut Unit, caller: &Caller, before: &[Profile], after: &[Profile]) -> Result<()> {
+    for (before, after) in before.iter().zip(after) {
+        audit::changed(unit, caller, ("customer", &after.customer_id), before, after)?;
+    }
+    Ok(())
 }
 
 fn check_reason(reason: &str) -> Result<()> {

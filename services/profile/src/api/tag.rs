@@ -56,7 +56,8 @@ pub(super) async fn shown(shared: &Shared, caller: &Caller, tag: Model) -> Resul
     Ok(to_wire(tag, customers))
 }
 
-fn to_wire(tag: Model, customers: i64) -> Tag {
+/// As the API shows it.
+pub(super) fn to_wire(tag: Model, customers: i64) -> Tag {
     let ttl = Duration::from_micros(u64::try_from(tag.ttl).unwrap_or(0));
     Tag {
         key: tag.key,

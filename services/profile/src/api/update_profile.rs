@@ -2,12 +2,12 @@
 
 use ::store::Unit;
 use chassis::values::from_struct;
-use chassis::{Caller, fact};
+use chassis::{Caller, audit, fact};
 use kernel::{Error, Kind, Result, Violation};
 use prost::Message as _;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
-use wire::profile::{UpdateProfileRequest, UpdateProfileResponse};
+use wire::profile::{Profile, UpdateProfileRequest, UpdateProfileResponse};
 
 use crate::Shared;
 use crate::api::customers::Person;
@@ -42,6 +42,11 @@ pub(super) async fn update_profile(
         return given(&answer, &digest, &who);
     }
     let mut row = first_record(&unit, caller, &who, request.expected_version).await?;
+    // A journey's doing is on the log with its cause.
+    let before = match audit::concerns(caller) {
+        true => assemble::profiles(unit.db(), &caller.workspace, vec![who.clone()]).await?.pop(),
+        false => None,
+    };
     let said = Said { time: shared.clock.now(), priority: PRIORITY, by: shared.ids.next().to_string() };
     let statements = take(&mut row, patch, &said)?;
     let subject = (kernel::CustomerId(row.customer_id), who.first_record());
@@ -51,6 +56,10 @@ pub(super) async fn update_profile(
     fact.id = said.by;
     unit.publish(&caller.workspace, &fact);
     let profile = assemble::profiles(unit.db(), &caller.workspace, vec![who]).await?.pop();
+    if let (Some(before), Some(after)) = (&before, &profile) {
+        let resource = ("customer", after.customer_id.as_str());
+        audit::changed(&mut unit, caller, resource, &attributes_of(before), &attributes_of(after))?;
+    }
     let response = UpdateProfileResponse { profile };
     if !request.idempotency_key.is_empty() {
         let answer = answer::Model {
@@ -64,6 +73,15 @@ pub(super) async fn update_profile(
     }
     unit.commit_and_publish().await?;
     Ok(response)
+}
+
+/// Of a profile, what is changed here.
+fn attributes_of(profile: &Profile) -> Profile {
+    Profile {
+        customer_id: profile.customer_id.clone(),
+        attributes: profile.attributes.clone(),
+        ..Profile::default()
+    }
 }
 
 /// What a repeated key must bring again, apart from the customer: a merge in between gives them another id.

@@ -1,6 +1,6 @@
 //! `CreateTag`, `UpdateTag`, `DeleteTag`. A condition lives in segmentation as a segment of kind RULE.
 
-use chassis::Caller;
+use chassis::{Caller, audit};
 use kernel::{Error, Result, Violation};
 use wire::profile::*;
 
@@ -11,6 +11,8 @@ use crate::jobs::sweep;
 use crate::store::row::tag::Model;
 use crate::store::tags;
 
+/// As the audit log names them.
+const WHAT: &str = "tag";
 /// Length of names, groups and owners.
 const MAX_CHARS: usize = 128;
 /// The longest `ttl`.
@@ -23,7 +25,7 @@ pub(super) async fn create_tag(
 ) -> Result<CreateTagResponse> {
     let now = shared.clock.now().0;
     let tag = read(caller, request.tag, now)?;
-    let unit = shared.db.begin().await?;
+    let mut unit = shared.db.begin().await?;
     match tags::find(unit.db(), &caller.workspace, &tag.key).await? {
         Some(other) if other.state == LIVE => return Err(Error::already_exists("tag", tag.key)),
         Some(other) if other.state == DELETED => {
@@ -34,6 +36,7 @@ pub(super) async fn create_tag(
     }
     if tag.condition.is_empty() {
         tags::save(unit.db(), tag.clone()).await?;
+        audit::created(&mut unit, caller, (WHAT, &tag.key), &tag::to_wire(tag.clone(), 0))?;
         unit.commit().await?;
     } else {
         // The rule may speak before we are done: the definition is there for it, and for nobody else.
@@ -47,13 +50,14 @@ pub(super) async fn create_tag(
 /// Sets the condition up and puts the tag in use; a tag whose condition is refused is gone again.
 async fn set_up(shared: &Shared, caller: &Caller, tag: &Model) -> Result<()> {
     let created = segments::create(shared, caller, tag).await;
-    let unit = shared.db.begin().await?;
+    let mut unit = shared.db.begin().await?;
     if let Err(error) = created {
         tags::remove(unit.db(), tag).await?;
         unit.commit().await?;
         return Err(error);
     }
     tags::save(unit.db(), tag.clone()).await?;
+    audit::created(&mut unit, caller, (WHAT, &tag.key), &tag::to_wire(tag.clone(), 0))?;
     unit.commit().await
 }
 
@@ -79,8 +83,10 @@ pub(super) async fn update_tag(
 
 async fn replace(shared: &Shared, caller: &Caller, new: &Model) -> Result<()> {
     let mut unit = shared.db.begin().await?;
-    tag::live(unit.db(), caller, &new.key).await?;
+    let before = tag::to_wire(tag::live(unit.db(), caller, &new.key).await?, 0);
+    let after = (new.state == LIVE).then(|| tag::to_wire(new.clone(), 0));
     tags::save(unit.db(), new.clone()).await?;
+    audit::note(&mut unit, caller, (WHAT, &new.key), Some(&before), after.as_ref())?;
     if new.sweeping {
         let sweep = shared.sweep.clone();
         unit.afterwards(move || sweep.ring());

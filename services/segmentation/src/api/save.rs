@@ -1,16 +1,22 @@
 //! Creating, updating and deleting definitions of any kind.
 
-use kernel::{Error, Result, Workspace};
+use std::collections::BTreeMap;
 
-use super::Api;
-use crate::domain::definition::{Definition, Phase};
+use chassis::{Caller, audit};
+use kernel::{Error, Result};
+use store::Unit;
+
+use super::{Api, convert};
+use crate::domain::catalogue::Catalogue;
+use crate::domain::definition::{Definition, Kind, Phase};
 use crate::domain::validate::Draft;
 use crate::store::{definitions, members};
 use crate::work::Work;
 
 impl Api {
     /// Saves a new definition; it is built in the background.
-    pub(super) async fn create(&self, workspace: &Workspace, draft: &Draft) -> Result<Definition> {
+    pub(super) async fn create(&self, caller: &Caller, draft: &Draft) -> Result<Definition> {
+        let workspace = &caller.workspace;
         let mut unit = self.engine()?.cx.db.begin().await?;
         let mut work = Work::open(&*self.engine()?, unit.db(), workspace).await?;
         if work.catalogue.find(draft.kind.space(), &draft.key).is_some() {
@@ -30,6 +36,7 @@ impl Api {
         definitions::save(unit.db(), workspace, &definition).await?;
         definitions::settle(unit.db(), workspace, (&self.engine()?.cx.ids, work.next_id), &work.catalogue)
             .await?;
+        note(&mut unit, caller, &work.catalogue, None, Some(&definition))?;
         let build = self.engine()?.alarms.build.clone();
         unit.afterwards(move || build.ring());
         unit.commit().await?;
@@ -37,7 +44,8 @@ impl Api {
     }
 
     /// Saves a definition anew. Changed conditions are built in the background; until then the former ones hold.
-    pub(super) async fn update(&self, workspace: &Workspace, draft: &Draft) -> Result<Definition> {
+    pub(super) async fn update(&self, caller: &Caller, draft: &Draft) -> Result<Definition> {
+        let workspace = &caller.workspace;
         let mut unit = self.engine()?.cx.db.begin().await?;
         let mut work = Work::open(&*self.engine()?, unit.db(), workspace).await?;
         let catalogue = work.catalogue.clone();
@@ -58,6 +66,7 @@ impl Api {
         }
         definitions::save(unit.db(), workspace, &after).await?;
         definitions::settle(unit.db(), workspace, (&self.engine()?.cx.ids, work.next_id), &catalogue).await?;
+        note(&mut unit, caller, &catalogue, Some(before), Some(&after))?;
         let build = self.engine()?.alarms.build.clone();
         unit.afterwards(move || build.ring());
         unit.commit().await?;
@@ -65,7 +74,8 @@ impl Api {
     }
 
     /// Deletes a definition that no other names.
-    pub(super) async fn delete(&self, workspace: &Workspace, space: &str, key: &str) -> Result<()> {
+    pub(super) async fn delete(&self, caller: &Caller, space: &str, key: &str) -> Result<()> {
+        let workspace = &caller.workspace;
         let mut unit = self.engine()?.cx.db.begin().await?;
         let work = Work::open(&*self.engine()?, unit.db(), workspace).await?;
         let given = find(&work.catalogue, space, key)?;
@@ -82,6 +92,7 @@ impl Api {
         }
         definitions::settle(unit.db(), workspace, (&self.engine()?.cx.ids, work.next_id), &work.catalogue)
             .await?;
+        note(&mut unit, caller, &work.catalogue, Some(given), None)?;
         let removal = self.engine()?.alarms.removal.clone();
         unit.afterwards(move || removal.ring());
         unit.commit().await?;
@@ -89,12 +100,26 @@ impl Api {
     }
 }
 
+/// Enters a change in the audit log.
+fn note(
+    unit: &mut Unit,
+    caller: &Caller,
+    catalogue: &Catalogue,
+    before: Option<&Definition>,
+    after: Option<&Definition>,
+) -> Result<()> {
+    let Some(given) = after.or(before) else { return Ok(()) };
+    if given.kind == Kind::Tiers {
+        let (before, after) = (before.map(convert::tier_set), after.map(convert::tier_set));
+        return audit::note(unit, caller, ("tier_set", &given.key), before.as_ref(), after.as_ref());
+    }
+    let shown = |given: &Definition| convert::segment(given, catalogue, &BTreeMap::new(), 0.0);
+    let (before, after) = (before.map(shown), after.map(shown));
+    audit::note(unit, caller, ("segment", &given.key), before.as_ref(), after.as_ref())
+}
+
 /// A definition by its key.
-pub(super) fn find<'a>(
-    catalogue: &'a crate::domain::catalogue::Catalogue,
-    space: &str,
-    key: &str,
-) -> Result<&'a Definition> {
+pub(super) fn find<'a>(catalogue: &'a Catalogue, space: &str, key: &str) -> Result<&'a Definition> {
     catalogue.find(space, key).ok_or_else(|| Error::not_found(what(space), key))
 }
 

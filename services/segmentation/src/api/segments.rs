@@ -22,7 +22,7 @@ impl Api {
         message: CreateSegmentRequest,
     ) -> Result<CreateSegmentResponse> {
         let draft = draft(message.segment, None)?;
-        let saved = self.create(&caller.workspace, &draft).await?;
+        let saved = self.create(&caller, &draft).await?;
         Ok(CreateSegmentResponse { segment: Some(self.shown(&caller.workspace, &saved.key).await?) })
     }
 
@@ -60,7 +60,7 @@ impl Api {
         let catalogue = self.engine()?.committed(&caller.workspace).await?;
         let key = message.segment.as_ref().map(|segment| segment.key.clone()).unwrap_or_default();
         let kind = save::find(&catalogue, SPACE, &key)?.kind;
-        let saved = self.update(&caller.workspace, &draft(message.segment, Some(kind))?).await?;
+        let saved = self.update(&caller, &draft(message.segment, Some(kind))?).await?;
         Ok(UpdateSegmentResponse { segment: Some(self.shown(&caller.workspace, &saved.key).await?) })
     }
 
@@ -69,7 +69,7 @@ impl Api {
         caller: Caller,
         message: DeleteSegmentRequest,
     ) -> Result<DeleteSegmentResponse> {
-        self.delete(&caller.workspace, SPACE, &message.key).await?;
+        self.delete(&caller, SPACE, &message.key).await?;
         Ok(DeleteSegmentResponse {})
     }
 

@@ -18,7 +18,7 @@ impl Api {
         caller: Caller,
         message: CreateTierSetRequest,
     ) -> Result<CreateTierSetResponse> {
-        let saved = self.create(&caller.workspace, &draft(message.tier_set)?).await?;
+        let saved = self.create(&caller, &draft(message.tier_set)?).await?;
         Ok(CreateTierSetResponse { tier_set: Some(convert::tier_set(&saved)) })
     }
 
@@ -53,7 +53,7 @@ impl Api {
         caller: Caller,
         message: UpdateTierSetRequest,
     ) -> Result<UpdateTierSetResponse> {
-        let saved = self.update(&caller.workspace, &draft(message.tier_set)?).await?;
+        let saved = self.update(&caller, &draft(message.tier_set)?).await?;
         Ok(UpdateTierSetResponse { tier_set: Some(convert::tier_set(&saved)) })
     }
 
@@ -62,7 +62,7 @@ impl Api {
         caller: Caller,
         message: DeleteTierSetRequest,
     ) -> Result<DeleteTierSetResponse> {
-        self.delete(&caller.workspace, SPACE, &message.key).await?;
+        self.delete(&caller, SPACE, &message.key).await?;
         Ok(DeleteTierSetResponse {})
     }
 

@@ -9,6 +9,7 @@ use tonic::Request;
 use tonic::metadata::MetadataValue;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
+use super::scope::Scopes;
 use crate::trace;
 
 /// Calls without a deadline, or with a later one, get this one. Streams may run longer once they have begun.
@@ -20,19 +21,26 @@ tokio::task_local! {
 
 /// Of the call being answered.
 #[derive(Clone, Debug)]
-pub(super) struct CallContext {
-    pub deadline: Instant,
-    pub trace_parent: String,
+pub(crate) struct CallContext {
+    /// `/guanxi.profile.v1.ProfileService/GetProfile`.
+    pub(crate) path: String,
+    /// What the descriptors say of all methods.
+    pub(crate) methods: Scopes,
+    pub(super) deadline: Instant,
+    pub(super) trace_parent: String,
 }
 
 impl CallContext {
-    /// Reads the headers of a call.
-    pub(super) fn read(headers: &http::HeaderMap) -> Self {
+    /// Reads path and headers of a call.
+    pub(super) fn read<B>(request: &http::Request<B>, methods: &Scopes) -> Self {
+        let headers = request.headers();
         let trace = headers
             .get(trace::HEADER)
             .and_then(|value| value.to_str().ok())
             .filter(|text| text.len() <= trace::LONGEST);
         Self {
+            path: request.uri().path().to_owned(),
+            methods: methods.clone(),
             deadline: Instant::now() + time_left(headers),
             trace_parent: trace.unwrap_or_default().to_owned(),
         }
@@ -67,6 +75,11 @@ pub(super) fn propagate<Q>(request: &mut Request<Q>) {
     {
         request.metadata_mut().insert(trace::HEADER, value);
     }
+}
+
+/// The call being answered.
+pub(crate) fn current() -> Option<CallContext> {
+    CURRENT.try_with(Clone::clone).ok()
 }
 
 /// Of the work that is being done, within a call or not.

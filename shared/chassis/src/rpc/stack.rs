@@ -99,8 +99,8 @@ where
         let fresh = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, fresh);
         let layer = self.layer.clone();
-        let mut context = CallContext::read(request.headers());
-        let path = request.uri().path().to_owned();
+        let mut context = CallContext::read(&request, &layer.scopes);
+        let path = context.path.clone();
         let span = tracing::info_span!("rpc", method = %path);
         context.join(request.headers(), &span);
         let answer = async move {

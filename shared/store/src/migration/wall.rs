@@ -31,6 +31,8 @@ pub(super) async fn build(db: &impl ConnectionTrait, role: &str) -> Result<()> {
     for statement in [
         format!("GRANT USAGE ON SCHEMA {schema} TO {role}"),
         format!("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role}"),
+        // Rows are added to the audit log, and that is all.
+        format!("REVOKE UPDATE, DELETE, TRUNCATE ON audit FROM {role}"),
         format!("GRANT USAGE, SELECT, UPDATE ON ALL SEQUENCES IN SCHEMA {schema} TO {role}"),
     ] {
         db.execute_unprepared(&statement).await.db()?;
