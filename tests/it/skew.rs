@@ -26,13 +26,13 @@ const PEOPLE: u32 = 10;
 const BATCH: u32 = 5;
 const CALLS: u32 = 20;
 
-async fn replica(stack: &Stack) -> Stage {
+async fn replica(stack: &Stack) -> Result<Stage> {
     let mut assembly = Assembly::new(Layers::default())
         .with::<ingest::Ingest>()
         .with::<identity::Identity>()
         .with::<profile::Profile>();
     assembly.layers.set = vec!["common.bus.partitions=2".to_owned()];
-    Stage::open_on(stack.clone(), assembly).await.unwrap()
+    Stage::open_on(stack.clone(), assembly).await.map_err(said)
 }
 
 async fn send(stage: &Stage, call: u32) -> Result<IngestEventsResponse> {
@@ -51,19 +51,23 @@ async fn send(stage: &Stage, call: u32) -> Result<IngestEventsResponse> {
 }
 
 /// How often each event stands on the log, resolved.
-async fn resolved(stage: &Stage) -> BTreeMap<String, usize> {
+async fn resolved(stage: &Stage) -> Result<BTreeMap<String, usize>> {
     let mut times = BTreeMap::new();
-    for event in stage.events(Stream::Events).await.unwrap() {
+    for event in stage.events(Stream::Events).await.map_err(said)? {
         if event.name == "product_viewed" {
             *times.entry(event.id).or_default() += 1;
         }
     }
-    times
+    Ok(times)
+}
+
+fn said(error: kernel::Error) -> anyhow::Error {
+    anyhow::anyhow!(error.to_string())
 }
 
 async fn until(stage: &Stage, events: u32) -> Result<()> {
     eventually("events resolved", || async {
-        let found = resolved(stage).await.len();
+        let found = resolved(stage).await?.len();
         Ok(if found == usize::try_from(events)? { Ok(()) } else { Err(format!("{found} of {events}")) })
     })
     .await
@@ -72,7 +76,7 @@ async fn until(stage: &Stage, events: u32) -> Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn replicas_whose_clocks_are_apart_lose_nothing_and_do_nothing_twice() -> Result<()> {
     let stack = Stack::engines();
-    let (slow, fast) = (replica(&stack).await, replica(&stack).await);
+    let (slow, fast) = (replica(&stack).await?, replica(&stack).await?);
     fast.warp.advance_to(fast.warp.now().plus(AHEAD));
     for call in 0..CALLS {
         let taken = send(if call % 2 == 0 { &slow } else { &fast }, call).await?;
@@ -90,7 +94,7 @@ async fn replicas_whose_clocks_are_apart_lose_nothing_and_do_nothing_twice() -> 
         assert_eq!(send(&slow, call).await?.accepted, BATCH);
     }
     until(&slow, (CALLS + 5) * BATCH).await?;
-    let twice: Vec<_> = resolved(&slow).await.into_iter().filter(|(_, times)| *times != 1).collect();
+    let twice: Vec<_> = resolved(&slow).await?.into_iter().filter(|(_, times)| *times != 1).collect();
     assert!(twice.is_empty(), "{twice:?}");
     eventually("profiles", || async {
         let mut profiles = ProfileServiceClient::new(slow.client());

@@ -32,7 +32,7 @@ pub(crate) async fn run(options: DeadLetters) -> Result<()> {
         }
         Ok(())
     };
-    Tenant::Platform.scope(work).await
+    Box::pin(Tenant::Platform.scope(work)).await
 }
 
 async fn redrive(service: &str, db: &Database, choice: &Choice) -> Result<String> {

@@ -6,6 +6,7 @@ mod calls;
 mod certificates;
 #[cfg(test)]
 mod deadlines;
+#[cfg(test)]
 mod elsewhere;
 #[cfg(test)]
 mod limits;

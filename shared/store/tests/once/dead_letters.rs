@@ -23,7 +23,7 @@ async fn until(db: &Database, what: &str, reached: impl Fn(&[Letter]) -> bool) {
             ticks.tick().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(30), wait).await.unwrap_or_else(|_| panic!("never {what}"));
+    assert!(tokio::time::timeout(Duration::from_secs(30), wait).await.is_ok(), "never {what}");
 }
 
 #[tokio::test]
