@@ -45,7 +45,8 @@ pub struct Platform {
 pub fn binary() -> Result<PathBuf> {
     let test = std::env::current_exe()?;
     // Tests are in a folder below it, the bench is beside it.
-    let found = test.ancestors().skip(1).take(2).map(|folder| folder.join("guanxi")).find(|file| file.exists());
+    let found =
+        test.ancestors().skip(1).take(2).map(|folder| folder.join("guanxi")).find(|file| file.exists());
     found.context("guanxi is not built: run `cargo build` first (for the bench with --release), as make does")
 }
 
