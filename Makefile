@@ -23,12 +23,15 @@ test: ## every test, the real binary and real SDKs included, on both stacks
 	$(CARGO) test --locked --workspace
 	$(MAKE) test-engines
 
+# Modules of tests/it that `STACK` means nothing to.
+ONE_STACK := dead_letters demo full_disk law manifests metrics overload privacy refused_starts replicas skew trace
+
 test-engines: ## services and scenarios on PostgreSQL and JetStream, each service as a process of its own
 	tests/engines.sh
 	$(CARGO) build --locked
-	@# What does not depend on the stack was tested before.
+	@# What does not depend on the stack, or says itself on which it runs, was tested before.
 	STACK=engines $(CARGO) test --locked --workspace --test it --test calls --test raw_to_events --test service -- \
-		--skip manifests:: --skip law:: --skip demo:: --skip replicas::
+		$(addprefix --skip ,$(addsuffix ::,$(ONE_STACK)))
 
 lint: ## formatting, clippy, documentation
 	$(CARGO) fmt --all --check

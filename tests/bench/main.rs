@@ -18,6 +18,7 @@ mod host;
 mod ingest;
 mod load;
 mod machine;
+mod overload;
 mod path;
 mod raw;
 mod reads;

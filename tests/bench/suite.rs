@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 
 use crate::figure::Report;
-use crate::{funnel, ingest, path, reads, segments};
+use crate::{funnel, ingest, overload, path, reads, segments};
 
 /// Longest run of a bench that is not called long.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -13,10 +13,11 @@ const LIMIT: Duration = Duration::from_secs(60);
 const LONG_LIMIT: Duration = Duration::from_secs(900);
 
 /// All, in the order of `RESULTS.md`.
-pub(crate) fn names() -> [&'static str; 9] {
+pub(crate) fn names() -> [&'static str; 10] {
     [
         "ingest-unary",
         "ingest-batched",
+        "overload",
         "path-latency",
         "path-saturation",
         "path-stages-long",
@@ -37,6 +38,7 @@ pub(crate) async fn run(name: &str) -> Result<Report> {
         match name {
             "ingest-unary" => Box::pin(ingest::unary()).await,
             "ingest-batched" => Box::pin(ingest::batched()).await,
+            "overload" => Box::pin(overload::run()).await,
             "path-latency" => Box::pin(path::latency()).await,
             "path-saturation" => Box::pin(path::saturation()).await,
             "path-stages-long" => Box::pin(path::stages()).await,

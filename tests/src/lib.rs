@@ -2,6 +2,7 @@
 
 pub mod assembly;
 pub mod cluster;
+pub mod crowd;
 pub mod front;
 pub mod platform;
 pub mod tools;

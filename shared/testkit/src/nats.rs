@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use kernel::{Error, Result};
 use tempfile::TempDir;
 
-use crate::port::free_port;
+use super::port::free_port;
 
 /// A server is up within this time.
 const DEADLINE: Duration = Duration::from_secs(20);

@@ -59,7 +59,7 @@ impl Machine {
             ("nats:4222".to_owned(), host(&nats.url())?.to_owned()),
         ]);
         for service in SERVICES {
-            addresses.insert(format!("{service}:7700"), format!("127.0.0.1:{}", free_port()?));
+            addresses.insert(format!("{service}:7700"), format!("127.0.0.1:{}", testkit::free_port()?));
         }
         Ok(Self { objects, addresses, prefix, folder, _postgres: postgres, _nats: nats })
     }
@@ -78,7 +78,7 @@ impl Machine {
             let (name, number) = (port.text("/name").to_owned(), port.at("/containerPort").to_string());
             let here = match self.addresses.get(&format!("{}:{number}", workload.service())) {
                 Some(address) => address.rsplit(':').next().unwrap_or_default().parse()?,
-                None => free_port()?,
+                None => testkit::free_port()?,
             };
             for value in variables.values_mut().filter(|value| **value == format!("0.0.0.0:{number}")) {
                 *value = format!("127.0.0.1:{here}");
@@ -249,10 +249,6 @@ fn host(url: &str) -> Result<&str> {
     let (_, rest) = url.split_once("://").context("no URL")?;
     let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
     rest.split('/').next().context("no host")
-}
-
-fn free_port() -> Result<u16> {
-    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,6 +8,9 @@
 )]
 mod nats;
 mod outages;
+#[path = "../../../testkit/src/port.rs"]
+#[expect(unreachable_pub, reason = "testkit's file, which the one above needs")]
+mod port;
 mod refusals;
 mod sharing;
 mod streams;
