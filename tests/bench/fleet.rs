@@ -31,6 +31,7 @@ const QUIET: Duration = Duration::from_secs(1);
 pub(crate) struct Fleet {
     children: Vec<Child>,
     http: Vec<std::net::SocketAddr>,
+    web: reqwest::Client,
     recipe: Recipe,
     front: Front,
     log: Arc<dyn Log>,
@@ -74,6 +75,7 @@ impl Fleet {
         Ok(Self {
             children,
             http,
+            web: reqwest::Client::new(),
             recipe,
             front,
             log,
@@ -115,18 +117,20 @@ impl Site for Fleet {
         &self.log
     }
 
-    /// Consumers that are behind the log.
+    /// Consumers that are behind the log, as `service stream partition`.
     async fn busy(&self) -> Vec<String> {
         let mut busy = Vec::new();
         for (service, address) in SERVICES.iter().zip(&self.http) {
-            let Ok(answer) = reqwest::get(format!("http://{address}/metrics")).await else {
+            let Ok(answer) = self.web.get(format!("http://{address}/metrics")).send().await else {
                 busy.push(format!("{service} does not answer"));
                 continue;
             };
             let text = answer.text().await.unwrap_or_default();
             let lags = text.lines().filter(|line| line.starts_with("guanxi_log_lag_events{"));
             let behind = |line: &str| {
-                line.rsplit_once(' ').filter(|(_, lag)| *lag != "0").map(|(of, _)| of.to_owned())
+                let (of, lag) = line.rsplit_once(' ')?;
+                let names: Vec<&str> = of.split('"').skip(1).step_by(2).collect();
+                (lag != "0").then(|| names.join(" "))
             };
             busy.extend(lags.filter_map(behind));
         }

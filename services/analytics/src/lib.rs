@@ -44,7 +44,7 @@ impl chassis::Service for Analytics {
         let progress = Progress::new(cx.log.clone());
         let compaction = Alarm::default();
         let (compacted, db) = (engine.clone(), cx.db.clone());
-        cx.job("compaction", compaction.clone(), move || {
+        cx.timed_job("compaction", compaction.clone(), move || {
             jobs::compaction::run(compacted.clone(), db.clone())
         });
         let reader = Reader {

@@ -19,7 +19,7 @@ pub(crate) fn start(config: &Config, cx: &Context) -> Result<()> {
     let keep = duration("failed_events.keep", &config.failed_events.keep)?;
     let max = config.failed_events.max;
     let (db, clock) = (cx.db.clone(), cx.clock.clone());
-    cx.job("failed events", Alarm::default(), move || {
+    cx.timed_job("failed events", Alarm::default(), move || {
         let (db, clock) = (db.clone(), clock.clone());
         async move {
             let now = clock.now();

@@ -21,7 +21,7 @@ pub(crate) fn start(cx: &Context, shared: &Shared) {
         async move { sweep::run(&shared).await }
     });
     let given = shared.clone();
-    cx.job("retention", chassis::Alarm::default(), move || {
+    cx.timed_job("retention", chassis::Alarm::default(), move || {
         let shared = given.clone();
         async move { retention::run(&shared).await }
     });

@@ -88,7 +88,8 @@ impl Context {
         applied
     }
 
-    /// Runs a job (see [`Alarm::run`]) in one process of the service at a time.
+    /// Runs a job (see [`Alarm::run`]) in one process of the service at a time. It looks often for what other processes
+    /// wrote, so that looking must cost little; what only time makes due is a [`Context::timed_job`].
     pub fn job<W, F>(&self, name: &str, alarm: Alarm, work: W)
     where
         W: FnMut() -> F + Send + 'static,
@@ -98,7 +99,27 @@ impl Context {
     }
 
     /// The same; all jobs of one `lease` run in the same process.
-    pub fn leased_job<W, F>(&self, lease: &str, name: &str, alarm: Alarm, mut work: W)
+    pub fn leased_job<W, F>(&self, lease: &str, name: &str, alarm: Alarm, work: W)
+    where
+        W: FnMut() -> F + Send + 'static,
+        F: Future<Output = Result<Option<Time>>> + Send + 'static,
+    {
+        // Other processes write what this one is to work on, and cannot ring its alarm.
+        let glance = self.db.is_shared().then_some(GLANCE);
+        self.spawn_leased(lease, name, alarm, glance, work);
+    }
+
+    /// Runs a job in one process of the service at a time, when it says and when this process rings, and no other time:
+    /// nothing that other processes write makes it due.
+    pub fn timed_job<W, F>(&self, name: &str, alarm: Alarm, work: W)
+    where
+        W: FnMut() -> F + Send + 'static,
+        F: Future<Output = Result<Option<Time>>> + Send + 'static,
+    {
+        self.spawn_leased(name, name, alarm, None, work);
+    }
+
+    fn spawn_leased<W, F>(&self, lease: &str, name: &str, alarm: Alarm, glance: Option<Duration>, mut work: W)
     where
         W: FnMut() -> F + Send + 'static,
         F: Future<Output = Result<Option<Time>>> + Send + 'static,
@@ -107,8 +128,6 @@ impl Context {
         leases.want(&lease);
         let label = lease.strip_prefix("job ").unwrap_or(name);
         self.metrics.watch_job(self.service, label, Some(&lease), &alarm);
-        // Other processes write what this one is to work on, and cannot ring its alarm.
-        let glance = self.db.is_shared().then_some(GLANCE);
         let leased = move || {
             let (leases, lease, work) = (leases.clone(), lease.clone(), work());
             async move { leases.acquired(&lease).await.scope(work).await }

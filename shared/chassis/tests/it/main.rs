@@ -9,6 +9,8 @@ mod deadlines;
 #[cfg(test)]
 mod elsewhere;
 #[cfg(test)]
+mod jobs;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod mirror;

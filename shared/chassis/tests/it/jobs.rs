@@ -1,0 +1,54 @@
+//! Where several processes share a database, a job looks often for what others wrote, and one that only time makes due does
+//! not.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use chassis::{Alarm, Assembly, Context, Layers, Parts, Service};
+use kernel::{Result, Time};
+use sea_orm_migration::MigrationTrait;
+use testkit::{Stack, Stage};
+
+use crate::mirror::Options;
+
+/// How often each job ran; one process of one test has them.
+static LOOKED: AtomicU32 = AtomicU32::new(0);
+static TIMED: AtomicU32 = AtomicU32::new(0);
+
+struct Worker;
+
+impl Service for Worker {
+    const NAME: &'static str = "worker";
+    const DEFAULTS: &'static str = "";
+    type Config = Options;
+
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        Vec::new()
+    }
+
+    async fn start(_: Self::Config, cx: Context) -> Result<Parts> {
+        cx.timed_job("timed", Alarm::default(), || once_more(&TIMED));
+        cx.job("looking", Alarm::default(), || once_more(&LOOKED));
+        Ok(Parts::default())
+    }
+}
+
+async fn once_more(count: &AtomicU32) -> Result<Option<Time>> {
+    count.fetch_add(1, Ordering::SeqCst);
+    Ok(None)
+}
+
+#[tokio::test]
+async fn only_time_makes_a_timed_job_due() {
+    let assembly = Assembly::new(Layers::default()).with::<Worker>();
+    let stage = Stage::open_on(Stack::engines(), assembly).await.unwrap();
+    let mut ticks = tokio::time::interval(Duration::from_millis(10));
+    let looked = async {
+        while LOOKED.load(Ordering::SeqCst) < 10 || TIMED.load(Ordering::SeqCst) == 0 {
+            ticks.tick().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), looked).await.unwrap();
+    assert_eq!(TIMED.load(Ordering::SeqCst), 1);
+    stage.running.shutdown().await;
+}
