@@ -374,8 +374,11 @@ pub struct Running {
 const GRACE: Duration = Duration::from_secs(10);
 
 impl Drop for Running {
-    /// Services hold the way to each other and are held by it: parted here, databases are let go of.
+    /// Services hold the way to each other and are held by it: parted here, databases are let go of, once background work
+    /// has ended, which would go on for ever.
     fn drop(&mut self) {
+        self.stop.cancel();
+        self.tasks.give_up();
         self.switchboard.unbind();
         self.metrics.unwatch();
     }

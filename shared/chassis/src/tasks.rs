@@ -61,8 +61,13 @@ impl Tasks {
         self.open.send_replace(true);
     }
 
-    pub(crate) async fn stop(&self) {
+    /// Ends what may be ended, without waiting for it.
+    pub(crate) fn give_up(&self) {
         self.stop.cancel();
+    }
+
+    pub(crate) async fn stop(&self) {
+        self.give_up();
         self.tracker.close();
         self.tracker.wait().await;
     }
