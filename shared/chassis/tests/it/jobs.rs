@@ -1,6 +1,7 @@
 //! Where several processes share a database, a job looks often for what others wrote, and one that only time makes due does
 //! not. Both end with the process, also when it is dropped.
 
+use std::future::{Ready, ready};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -41,9 +42,9 @@ impl Service for Worker {
     }
 }
 
-async fn once_more(count: &AtomicU32) -> Result<Option<Time>> {
+fn once_more(count: &AtomicU32) -> Ready<Result<Option<Time>>> {
     count.fetch_add(1, Ordering::SeqCst);
-    Ok(None)
+    ready(Ok(None))
 }
 
 #[tokio::test]
