@@ -13,6 +13,7 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use anyhow::Result;
+use futures::try_join;
 use shop::Shop;
 use tests::platform::eventually;
 use tokio::time::Instant;
@@ -36,8 +37,14 @@ async fn work_is_shared_and_effects_happen_once() -> Result<()> {
     let shop = Shop::open(&twins).await?;
     let ingest = twins.balanced("ingest").await?;
     for lot in 0..4 {
-        shop.deliver(&ingest, "product_viewed", &lot.to_string(), CUSTOMERS).await?;
-        shop.deliver(&ingest, "order_completed", &lot.to_string(), CUSTOMERS).await?;
+        // To both at the same moment: neither knows of the other's yet.
+        let lot = lot.to_string();
+        let (first, second) = try_join!(twins.to(("ingest", 0)), twins.to(("ingest", 1)))?;
+        try_join!(
+            shop.deliver(&first, "product_viewed", &lot, CUSTOMERS),
+            shop.deliver(&second, "product_viewed", &lot, CUSTOMERS),
+        )?;
+        shop.deliver(&ingest, "order_completed", &lot, CUSTOMERS).await?;
     }
     // What a client sends again is known, whichever process it comes to.
     for lot in 0..4 {
@@ -79,8 +86,8 @@ async fn one_half_dies(twins: &mut Twins, shop: &Shop, ingest: &Balanced, before
 
 /// What is changed through one process is known to the other with the next event.
 async fn changes_hold_at_once(twins: &Twins, shop: &Shop, ingest: &Balanced, before: u32) -> Result<()> {
-    let mut first = JourneyServiceClient::new(twins.to(("journey", 0))?);
-    let mut second = JourneyServiceClient::new(twins.to(("journey", 1))?);
+    let mut first = JourneyServiceClient::new(twins.to(("journey", 0)).await?);
+    let mut second = JourneyServiceClient::new(twins.to(("journey", 1)).await?);
     let key = "thanks".to_owned();
     twins.apply("tests/golden/witness.yaml").await?;
     second.pause_journey(PauseJourneyRequest { key: key.clone() }).await?;

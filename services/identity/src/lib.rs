@@ -10,6 +10,7 @@ mod engine;
 mod events;
 mod facts;
 mod memory;
+mod repeats;
 mod store;
 mod work;
 
@@ -38,7 +39,11 @@ impl Service for Identity {
 
     async fn start(config: Config, cx: Context) -> Result<Parts> {
         let engine = Arc::new(engine::Engine::new(&config, &cx));
-        cx.consume(Stream::Raw, Arc::new(events::raw::Raw::new(engine.clone())), config.batch);
+        cx.consume(
+            Stream::Raw,
+            Arc::new(events::raw::Raw::new(engine.clone(), cx.log.clone())),
+            config.batch,
+        );
         let server =
             IdentityServiceServer::new(api::Api { engine }).max_decoding_message_size(rpc::MAX_MESSAGE_BYTES);
         Ok(Parts::default().grpc(move |routes| {

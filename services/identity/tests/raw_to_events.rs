@@ -81,6 +81,28 @@ async fn two_customers_that_turn_out_to_be_one_are_told_once_per_side() {
     assert_eq!(by_id(&events, "e3").customer_id, *first);
 }
 
+/// Two processes of ingest may both take an event, under numbers of their own; and who takes the partition over later
+/// knows it too.
+#[tokio::test]
+async fn an_event_that_stands_on_the_log_twice_counts_once() {
+    let stage = Stage::open(assembly()).await.unwrap();
+    let [a, b, c] = [1, 2, 3].map(|n| seen(&format!("e{n}"), n, &["user_id=u-1"]));
+    let other_source = Event {
+        context: Some(wire::event::Context { source_key: "小程序".to_owned(), ..Default::default() }),
+        ..a.clone()
+    };
+    stage.append(Stream::Raw, 0, &[a.clone(), b.clone(), a.clone()]).await.unwrap();
+    stage.settled().await;
+    stage.append(Stream::Raw, 3, &[b.clone(), other_source]).await.unwrap();
+    stage.settled().await;
+    let stage = stage.reopen(assembly()).await.unwrap();
+    stage.append(Stream::Raw, 5, &[a, c, b]).await.unwrap();
+    stage.settled().await;
+    let events = stage.events(Stream::Events).await.unwrap();
+    let ids: Vec<&str> = events.iter().map(|event| event.id.as_str()).collect();
+    assert_eq!(ids[1..], ["e1", "e2", "e1", "e3"], "behind customer.created: {events:?}");
+}
+
 #[tokio::test]
 async fn two_people_on_one_device_stay_two() {
     let stage = Stage::open(assembly()).await.unwrap();

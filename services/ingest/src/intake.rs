@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use chassis::Context;
+use chassis::{Context, fact};
 use kernel::{Clock, Ids, Result, Time, Workspace};
 use prost::Message as _;
 use serde_json::{Map, Value};
@@ -22,7 +22,6 @@ use self::admission::Draft;
 use crate::config::Config;
 use crate::domain::check::{Limits, check};
 use crate::domain::refusal::{Reason, Refusal};
-use crate::domain::seen::Key;
 use crate::domain::source::Source;
 use crate::domain::{identifiers, json};
 use crate::store::failed_events::{self, FailedEvent};
@@ -218,9 +217,8 @@ impl Intake {
 }
 
 fn draft(workspace: &Workspace, event: &Event) -> Draft {
-    let source = event.context.as_ref().map_or("", |context| &context.source_key);
     Draft {
-        seen: Key::new(workspace, source, &event.id),
+        seen: fact::key(workspace, event),
         key: Bytes::from(identifiers::key(&event.identifiers)),
         payload: event.encode_to_vec().into(),
     }

@@ -249,6 +249,10 @@ impl Log for JetStreamLog {
         message::number_of(to).saturating_sub(message::number_of(from))
     }
 
+    fn back(&self, position: u64, distance: u64) -> u64 {
+        message::first_position(message::number_of(position).saturating_sub(distance))
+    }
+
     fn start(&self, stream: Stream, partition: u32) -> u64 {
         self.partition(stream, partition).map_or(0, |(_, partition)| partition.bounds().start)
     }

@@ -113,6 +113,11 @@ pub trait Log: fmt::Debug + Send + Sync + 'static {
         to.saturating_sub(from)
     }
 
+    /// The position from which there is so much to `position`, or the first: [`Log::distance`] the other way round.
+    fn back(&self, position: u64, distance: u64) -> u64 {
+        position.saturating_sub(distance)
+    }
+
     /// The earliest position kept.
     fn start(&self, stream: Stream, partition: u32) -> u64;
 

@@ -1,6 +1,6 @@
 //! Platform facts: events by which services tell each other, and analytics, what the platform did.
 
-use kernel::{CustomerId, Error, Ids, RecordId, Result, Time};
+use kernel::{CustomerId, Error, EventKey, Ids, RecordId, Result, Time, Workspace};
 use serde_json::{Map, Value};
 use wire::event::Event;
 
@@ -81,6 +81,12 @@ pub fn properties(event: &Event) -> Map<String, Value> {
 /// When it happened; the epoch when it does not say.
 pub fn time(event: &Event) -> Time {
     event.time.as_ref().map(Time::from).unwrap_or_default()
+}
+
+/// By what an event that was accepted is known when it comes again.
+pub fn key(workspace: &Workspace, event: &Event) -> EventKey {
+    let source = event.context.as_ref().map_or("", |context| &context.source_key);
+    EventKey::new(workspace, source, &event.id)
 }
 
 /// The customer and the record it was seen on.

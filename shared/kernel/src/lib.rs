@@ -3,6 +3,7 @@
 pub mod activity;
 pub mod clock;
 pub mod error;
+pub mod event_key;
 pub mod id;
 pub mod near;
 pub mod page;
@@ -14,6 +15,7 @@ pub mod workspace;
 pub use activity::Activity;
 pub use clock::{Clock, Warp};
 pub use error::{Error, Kind, Result, Violation};
+pub use event_key::EventKey;
 pub use id::{CustomerId, Ids, MergeId, MessageId, RecordId, RunId};
 pub use secret::Secret;
 pub use time::Time;

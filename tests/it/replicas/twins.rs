@@ -21,7 +21,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::Instant;
 use tonic::service::interceptor::InterceptedService;
 
-/// A client that knows all processes of a service: it takes turns, and repeats what was certainly not begun.
+/// A client of some processes of a service: it takes turns, and repeats what was certainly not begun.
 pub(crate) type Balanced = InterceptedService<Channel, TokenInterceptor>;
 
 /// One process of a service.
@@ -176,17 +176,13 @@ impl Twins {
 
     /// Calls to whichever process of the service answers.
     pub(crate) async fn balanced(&self, service: &'static str) -> Result<Balanced> {
-        let server = addresses(self.recipe.grpc.get(service).context("no such service")?);
-        let channel =
-            chassis::rpc::outside(&server, &chassis::config::Tls::default(), Clock::system()).await?;
-        Ok(InterceptedService::new(channel, TokenInterceptor))
+        calls_to(&addresses(self.recipe.grpc.get(service).context("no such service")?)).await
     }
 
     /// Calls to one process.
-    pub(crate) fn to(&self, (service, n): Name) -> Result<testkit::Client> {
+    pub(crate) async fn to(&self, (service, n): Name) -> Result<Balanced> {
         let address = self.recipe.grpc.get(service).and_then(|all| all.get(n)).context("no such process")?;
-        let channel = tonic::transport::Endpoint::from_shared(format!("http://{address}"))?.connect_lazy();
-        Ok(InterceptedService::new(channel, TokenInterceptor))
+        calls_to(&addresses(std::slice::from_ref(address))).await
     }
 
     /// Applies definitions.
@@ -241,4 +237,9 @@ pub(crate) struct Leases {
     pub(crate) members: usize,
     /// How often leases have changed hands, all together.
     pub(crate) changes: i64,
+}
+
+async fn calls_to(addresses: &str) -> Result<Balanced> {
+    let channel = chassis::rpc::outside(addresses, &chassis::config::Tls::default(), Clock::system()).await?;
+    Ok(InterceptedService::new(channel, TokenInterceptor))
 }

@@ -1,27 +1,30 @@
-//! Accepted events, not yet resolved: each is published again with its customer and record, behind the facts it caused.
+//! Accepted events, not yet resolved: each is published again, once, with its customer and record, behind the facts it
+//! caused.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bus::Stream;
+use bus::{Log, Stream};
 use chassis::fact::{self, Cause};
 use kernel::{Error, Kind, Result, Workspace};
 use store::{Delivery, Handler, Unit, dead_letter};
 
 use crate::engine::{Engine, Session};
 use crate::facts::Origin;
+use crate::repeats::Repeats;
 use crate::work::{Sighting, evidence};
 
 /// Resolves batches of the raw stream.
 #[derive(Debug)]
 pub(crate) struct Raw {
     engine: Arc<Engine>,
+    repeats: Repeats,
     /// From the end of a batch to its commit.
     session: Mutex<Option<Session>>,
 }
 
 impl Raw {
-    pub(crate) fn new(engine: Arc<Engine>) -> Self {
-        Self { engine, session: Mutex::default() }
+    pub(crate) fn new(engine: Arc<Engine>, log: Arc<dyn Log>) -> Self {
+        Self { engine, repeats: Repeats::new(log), session: Mutex::default() }
     }
 
     fn take(&self) -> Option<Session> {
@@ -61,6 +64,7 @@ impl Raw {
 
 impl Handler for Raw {
     async fn apply(&self, unit: &mut Unit, batch: &[Delivery]) -> Result<()> {
+        let batch = self.repeats.leave_out(batch).await?;
         let mut session = self.engine.session(unit).await;
         let mut workspaces: Vec<(&Workspace, Vec<&Delivery>)> = Vec::new();
         for delivery in batch {

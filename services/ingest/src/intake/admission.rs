@@ -11,12 +11,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chassis::{Alarm, Context};
-use kernel::{Clock, Error, Kind, Result, Time, Workspace};
+use kernel::{Clock, Error, EventKey, Kind, Result, Time, Workspace};
 use store::Database;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::config::{Config, duration};
-use crate::domain::seen::{Key, Known, Seen, day};
+use crate::domain::seen::{Known, Seen, day};
 use crate::store::seen::Place;
 
 /// What a record takes besides its payload, roughly.
@@ -28,7 +28,7 @@ const DAY: u64 = 86_400;
 #[derive(Debug)]
 pub(super) struct Draft {
     /// By which it is known again.
-    pub(super) seen: Key,
+    pub(super) seen: EventKey,
     /// The record's key.
     pub(super) key: Bytes,
     /// The encoded event.
@@ -69,7 +69,7 @@ pub(super) struct State {
     pub(super) tickets: HashMap<u64, watch::Receiver<Outcome>>,
     pub(super) next_ticket: u64,
     /// Durable keys that are not in the table yet, with their days.
-    pub(super) unflushed: Vec<(Key, i32)>,
+    pub(super) unflushed: Vec<(EventKey, i32)>,
     /// When the first of them came.
     pub(super) unflushed_since: Time,
     /// Up to where the log stands in `seen`, and the last sequence number given.

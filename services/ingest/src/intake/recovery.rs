@@ -5,15 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bus::{Entry, Log, Stream};
-use chassis::Context;
+use chassis::{Context, fact};
 use futures::future::select_all;
-use kernel::{Result, Time};
+use kernel::{EventKey, Result, Time};
 use prost::Message as _;
 use wire::event::Event;
 
 use super::admission::{Admission, State};
 use super::writer::PRODUCER;
-use crate::domain::seen::{Key, Seen, day};
+use crate::domain::seen::{Seen, day};
 use crate::store::seen;
 
 /// Entries read at once.
@@ -61,8 +61,8 @@ async fn replay(cx: &Context, partition: u32, first: i32, state: &mut State) -> 
 }
 
 impl Admission {
-    /// Learns what other processes accept, for ever. A repetition that comes to this one before it has heard of the event
-    /// is taken again: the log is a few milliseconds behind.
+    /// Learns what other processes accept, for ever. The log is a few milliseconds behind: a repetition that comes to this
+    /// process before it has heard of the event goes onto the log again, where identity knows it.
     pub(super) async fn follow(self: Arc<Self>, log: Arc<dyn Log>) {
         loop {
             let places: Vec<u64> = self.lock().place.next.clone();
@@ -138,9 +138,8 @@ fn learn(state: &mut State, partition: u32, entries: &[Entry], first: i32) {
 }
 
 /// `None` for a payload that is no event: nobody can send it again.
-fn key_of(entry: &Entry) -> Option<(Key, i32)> {
+fn key_of(entry: &Entry) -> Option<(EventKey, i32)> {
     let event = Event::decode(entry.record.payload.clone()).ok()?;
-    let source = event.context.as_ref().map_or("", |context| &context.source_key);
     let accepted = event.received_at.as_ref().map(Time::from).unwrap_or_default();
-    Some((Key::new(&entry.record.workspace, source, &event.id), day(accepted)))
+    Some((fact::key(&entry.record.workspace, &event), day(accepted)))
 }

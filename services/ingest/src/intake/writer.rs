@@ -28,8 +28,6 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// What other processes have accepted must have been heard no longer ago when something is appended. A process that stood
 /// still finds calls in its sockets which their callers have long made elsewhere.
 const HEARSAY: Duration = Duration::from_secs(1);
-/// Longest wait for a turn.
-const TURN: Duration = Duration::from_secs(5);
 
 impl Admission {
     /// Appends for ever, and is the only one to hold the log: a stopped process lets go of it.
@@ -105,8 +103,11 @@ impl Admission {
         }
     }
 
-    /// Appends what no other process has. `heard` says up to when it is known what they have; `None` after a failure: those
-    /// who waited here will have come to them meanwhile. Then processes take turns, as they may hold the same events.
+    /// Appends what no other process has, as far as can be known: another may append the same at the same moment, and what
+    /// was given up may still be on its way. Identity leaves out what stands on the log twice.
+    ///
+    /// `heard` says up to when it is known what others have; `None` after a failure: those who waited here will have come
+    /// to them meanwhile.
     async fn append_unheard_of(
         &self,
         log: &dyn Log,
@@ -117,18 +118,11 @@ impl Admission {
         if heard.is_some_and(|when| when.elapsed() < HEARSAY) {
             return log.append(Stream::Raw, records.to_vec()).await;
         }
-        // The database's one unit of work at a time. Without it two of them might append the same in the same
-        // milliseconds; that is better than to wait for a database that is gone.
-        let turn = match heard {
-            Some(_) => None,
-            None => tokio::time::timeout(TURN, self.db.begin()).await.ok().and_then(Result::ok),
-        };
         let asked = Instant::now();
         self.catch_up(log).await?;
         let records = self.unheard_of(group, records);
         log.append(Stream::Raw, records).await?;
         *heard = Some(asked);
-        drop(turn);
         Ok(())
     }
 

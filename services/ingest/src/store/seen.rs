@@ -1,7 +1,7 @@
 //! Which events were accepted, in blocks of keys, and up to where the raw log stands in them.
 
 use bus::{Log, Stream};
-use kernel::{Error, Result};
+use kernel::{Error, EventKey, Result};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
     ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
@@ -10,7 +10,6 @@ use sea_orm::{
 use store::StoreResult as _;
 
 use super::row::{seen_block as block, seen_position as position};
-use crate::domain::seen::Key;
 
 /// Bytes of a key.
 const KEY: usize = 16;
@@ -48,7 +47,7 @@ pub(crate) async fn place(db: &impl ConnectionTrait, log: &dyn Log) -> Result<Pl
 pub(crate) async fn load(
     db: &impl ConnectionTrait,
     first: i32,
-    mut take: impl FnMut(Key, i32),
+    mut take: impl FnMut(EventKey, i32),
 ) -> Result<()> {
     let mut after = 0;
     loop {
@@ -67,13 +66,13 @@ pub(crate) async fn load(
             if !rest.is_empty() {
                 return Err(Error::internal(format!("seen_block {} is damaged", row.id)));
             }
-            keys.iter().for_each(|key| take(Key(*key), row.day));
+            keys.iter().for_each(|key| take(EventKey(*key), row.day));
         }
     }
 }
 
 /// Adds keys with their days, and moves the place.
-pub(crate) async fn save(db: &impl ConnectionTrait, keys: &[(Key, i32)], place: &Place) -> Result<()> {
+pub(crate) async fn save(db: &impl ConnectionTrait, keys: &[(EventKey, i32)], place: &Place) -> Result<()> {
     for of_one_day in keys.chunk_by(|a, b| a.1 == b.1).flat_map(|keys| keys.chunks(BLOCK)) {
         let Some((_, day)) = of_one_day.first() else { continue };
         let bytes = of_one_day.iter().flat_map(|(key, _)| key.0).collect();

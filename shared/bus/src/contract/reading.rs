@@ -19,7 +19,8 @@ pub async fn is_empty_at_first(backend: &dyn Backend) -> Result<()> {
     Ok(())
 }
 
-/// The end covers what was answered for, and stands right behind the last record, so that who has read it is at the end.
+/// The end covers what was answered for, and stands right behind the last record, so that who has read it is at the end. Back from
+/// there by a distance, there is that distance.
 pub async fn knows_its_latest_end(backend: &dyn Backend) -> Result<()> {
     let log = backend.open().await?;
     log.healthy()?;
@@ -30,7 +31,13 @@ pub async fn knows_its_latest_end(backend: &dyn Backend) -> Result<()> {
         for partition in 0..log.partitions() {
             let entries = everything(&*log, Stream::Events, partition).await?;
             let behind = entries.last().map_or(0, |last| last.position + 1);
-            assert_eq!(log.end(Stream::Events, partition), behind);
+            let end = log.end(Stream::Events, partition);
+            assert_eq!(end, behind);
+            let all = log.distance(log.start(Stream::Events, partition), end);
+            for distance in [0, 1, all] {
+                let distance = distance.min(all);
+                assert_eq!(log.distance(log.back(end, distance), end), distance);
+            }
         }
     }
     Ok(())

@@ -87,7 +87,7 @@ async fn gate(folder: &std::path::Path, lies: u32) -> (Arc<Admission>, Arc<dyn L
 
 fn drafts(ids: &[String]) -> Vec<Draft> {
     let draft = |id: &String| Draft {
-        seen: Key::new(&Workspace::new("demo"), "web", id),
+        seen: EventKey::new(&Workspace::new("demo"), "web", id),
         key: Bytes::copy_from_slice(id.as_bytes()),
         payload: Bytes::copy_from_slice(id.as_bytes()),
     };
