@@ -49,8 +49,9 @@ def tables(figures: dict) -> str:
     peak = lambda f: load["events_per_second_at_peak"] * f
     year = lambda f: load["events_per_customer_and_year"] * customers(f)
     kept = engine["log_retention_days"] / 365
-    # Seconds of processor that an event which comes in costs a service, with the facts that follow from it.
-    cost = lambda service: service["events_read"] * service["milliseconds_per_event"] / 1000
+    # Seconds of processor that an event which comes in costs a service or an engine, with the facts that follow from it.
+    cost = lambda part: part["milliseconds_per_event"] / 1000
+    engines = {name: figures[name] for name in ("postgres", "nats")}
     parts = []
 
     parts.append("**The load**\n\n" + table(heads, [
@@ -60,12 +61,13 @@ def tables(figures: dict) -> str:
     ]))
 
     rows = []
-    for name, service in services.items():
-        cores = lambda f: peak(f) * cost(service)
+    parties = services | engines
+    for name, part in parties.items():
+        cores = lambda f: peak(f) * cost(part)
         rows.append(at_each(name, lambda f: amount(cores(f))))
-    total = lambda f: peak(f) * sum(map(cost, services.values()))
+    total = lambda f: peak(f) * sum(map(cost, parties.values()))
     rows.append(at_each("**all**", lambda f: f"**{amount(total(f))}**"))
-    parts.append("**Cores at the peak**, by service\n\n" + table(heads, rows))
+    parts.append("**Cores at the peak**, by service and engine\n\n" + table(heads, rows))
 
     rows = []
     for name, service in services.items():

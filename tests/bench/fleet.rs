@@ -19,7 +19,7 @@ use tokio::time::Instant;
 
 use crate::host;
 use crate::site::{Site, ends};
-use crate::usage::Process;
+use crate::usage::{Parts, Process};
 
 /// Longest wait for the background work to end.
 const SETTLE: Duration = Duration::from_secs(180);
@@ -38,7 +38,8 @@ pub(crate) struct Fleet {
     _keys: Keys,
     _folder: TempDir,
     /// The last to go.
-    _engines: (NatsServer, Postgres),
+    postgres: Postgres,
+    _nats: NatsServer,
 }
 
 impl Fleet {
@@ -81,7 +82,8 @@ impl Fleet {
             log,
             _keys: keys,
             _folder: folder,
-            _engines: (nats, postgres),
+            postgres,
+            _nats: nats,
         })
     }
 
@@ -115,6 +117,10 @@ impl Site for Fleet {
 
     fn log(&self) -> &Arc<dyn Log> {
         &self.log
+    }
+
+    async fn tidy(&self) -> Result<()> {
+        Ok(self.postgres.analyze().await?)
     }
 
     /// Consumers that are behind the log, as `service stream partition`.
@@ -156,13 +162,13 @@ impl Site for Fleet {
     }
 
     fn processor(&self) -> Result<f64> {
-        Ok(self.processor_by_part()?.values().sum())
+        Ok(self.processor_by_part()?.total())
     }
 
-    fn processor_by_part(&self) -> Result<BTreeMap<String, f64>> {
-        let mut sums = BTreeMap::new();
+    fn processor_by_part(&self) -> Result<Parts> {
+        let mut sums = Parts::default();
         for (name, process) in self.processes()? {
-            *sums.entry(name).or_insert(0.0) += process.cpu_seconds;
+            sums.add(name, process.cpu_seconds);
         }
         Ok(sums)
     }

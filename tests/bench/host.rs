@@ -1,6 +1,5 @@
 //! Services under measurement: in this process, on the system's clock, on real files, reached by TCP.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +17,7 @@ use tonic::transport::Endpoint;
 
 use crate::figure::number;
 use crate::site::Site;
-use crate::usage;
+use crate::usage::{self, Parts};
 
 /// Longest wait for the background work to end.
 const SETTLE: Duration = Duration::from_secs(120);
@@ -97,6 +96,10 @@ impl Site for Host {
         &self.running.log
     }
 
+    async fn tidy(&self) -> Result<()> {
+        Ok(())
+    }
+
     async fn busy(&self) -> Vec<String> {
         self.running.activity.busy()
     }
@@ -111,7 +114,7 @@ impl Site for Host {
         usage::cpu_seconds()
     }
 
-    fn processor_by_part(&self) -> Result<BTreeMap<String, f64>> {
+    fn processor_by_part(&self) -> Result<Parts> {
         usage::cpu_by_thread()
     }
 

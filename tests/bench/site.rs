@@ -1,6 +1,5 @@
 //! What is measured: a platform that takes calls, whatever it runs in.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +7,8 @@ use anyhow::Result;
 use bus::{Log, Stream};
 use testkit::Client;
 use tokio::time::Instant;
+
+use crate::usage::Parts;
 
 /// All services, somewhere.
 pub(crate) trait Site {
@@ -35,6 +36,12 @@ pub(crate) trait Site {
     /// The event log.
     fn log(&self) -> &Arc<dyn Log>;
 
+    /// Lets the database do now what it does for itself within minutes.
+    ///
+    /// # Errors
+    /// What it says.
+    async fn tidy(&self) -> Result<()>;
+
     /// Who is at work now, by name.
     async fn busy(&self) -> Vec<String>;
 
@@ -54,7 +61,7 @@ pub(crate) trait Site {
     ///
     /// # Errors
     /// When `/proc` cannot be read.
-    fn processor_by_part(&self) -> Result<BTreeMap<String, f64>>;
+    fn processor_by_part(&self) -> Result<Parts>;
 
     /// Most memory used at one time, in MB, the bench included; where it says so, by process.
     ///

@@ -1,6 +1,7 @@
 //! Processor time and memory of processes, from `/proc` (proc(5)).
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
@@ -25,6 +26,37 @@ pub(crate) fn machine_cpu_seconds() -> Result<f64> {
     // User, nice, system, then idle and waiting for disks, then interrupts of two kinds.
     let ticks: Vec<f64> = stat.split_whitespace().skip(1).map_while(|field| field.parse().ok()).collect();
     Ok([0, 1, 2, 5, 6].iter().filter_map(|at| ticks.get(*at)).sum::<f64>() / TICKS_PER_SECOND)
+}
+
+/// Processor seconds by kind of thread, or by process.
+#[derive(Debug, Default)]
+pub(crate) struct Parts(BTreeMap<String, f64>);
+
+impl Parts {
+    pub(crate) fn add(&mut self, name: impl Into<String>, seconds: f64) {
+        *self.0.entry(name.into()).or_insert(0.0) += seconds;
+    }
+
+    /// What was spent since then.
+    pub(crate) fn since(mut self, before: &Self) -> Self {
+        for (name, seconds) in &mut self.0 {
+            *seconds -= before.0.get(name).copied().unwrap_or_default();
+        }
+        self
+    }
+
+    pub(crate) fn total(&self) -> f64 {
+        self.0.values().sum()
+    }
+}
+
+impl fmt::Display for Parts {
+    /// Those that count.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let used = self.0.iter().filter(|(_, spent)| **spent >= 0.05);
+        let text: Vec<String> = used.map(|(name, spent)| format!("{name} {spent:.2}")).collect();
+        f.write_str(&text.join(", "))
+    }
 }
 
 /// A process as it is now.
@@ -80,8 +112,8 @@ fn ticks(stat: &str, fields: &[usize]) -> Result<f64> {
 ///
 /// # Errors
 /// When `/proc` cannot be read.
-pub(crate) fn cpu_by_thread() -> Result<BTreeMap<String, f64>> {
-    let mut by_kind = BTreeMap::new();
+pub(crate) fn cpu_by_thread() -> Result<Parts> {
+    let mut by_kind = Parts::default();
     for task in std::fs::read_dir("/proc/self/task")? {
         let folder = task?.path();
         // A thread may end while we look.
@@ -91,7 +123,7 @@ pub(crate) fn cpu_by_thread() -> Result<BTreeMap<String, f64>> {
             continue;
         };
         let kind = name.trim().trim_end_matches(|c: char| c.is_ascii_digit() || c == '-').to_owned();
-        *by_kind.entry(kind).or_insert(0.0) += seconds(&stat)?;
+        by_kind.add(kind, seconds(&stat)?);
     }
     Ok(by_kind)
 }

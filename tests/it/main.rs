@@ -11,6 +11,7 @@ mod full_disk;
 mod isolation;
 mod kill;
 mod law;
+mod lost_answers;
 mod manifests;
 mod members;
 mod metrics;

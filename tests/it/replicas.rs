@@ -4,9 +4,9 @@
 mod calls;
 mod engines;
 mod roll;
-mod shop;
+pub(crate) mod shop;
 mod stop;
-mod twins;
+pub(crate) mod twins;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;

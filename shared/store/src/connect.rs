@@ -10,6 +10,8 @@ use sea_orm::sqlx::{self, Connection as _};
 use sea_orm::{ConnectOptions, DatabaseConnection};
 use tokio::time::{Instant, timeout};
 
+use crate::tenant::Tenant;
+
 /// What a URL names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Engine<'a> {
@@ -36,6 +38,8 @@ impl<'a> Engine<'a> {
 /// Connections to a file, which is made when missing unless they only read.
 pub(crate) async fn sqlite(url: &str, connections: u32, read_only: bool) -> Result<DatabaseConnection> {
     let mut options = pool(url, connections);
+    // A file does not go away.
+    options.test_before_acquire(false);
     options.map_sqlx_sqlite_opts(move |sqlite| {
         sqlite
             .create_if_missing(!read_only)
@@ -55,24 +59,41 @@ pub(crate) async fn sqlite(url: &str, connections: u32, read_only: bool) -> Resu
 /// Longest pause within a transaction: a process that was stopped in the middle of one lets go of its locks then.
 const LONGEST_PAUSE: &str = "10s";
 
-/// Connections to a server. A statement that takes longer than `timeout` is given up, and so is one that waits so long
-/// for a lock.
-pub(crate) async fn postgres(
-    url: &str,
-    connections: u32,
-    name: &str,
-    timeout: Duration,
-) -> Result<DatabaseConnection> {
-    greet(url).await?;
-    let mut options = pool(url, connections);
-    let name = format!("guanxi {name}");
-    options.map_sqlx_postgres_opts(move |postgres| {
-        postgres.application_name(&name).statement_cache_capacity(256).options([
-            ("statement_timeout", format!("{}ms", timeout.as_millis())),
-            ("idle_in_transaction_session_timeout", LONGEST_PAUSE.to_owned()),
-        ])
-    });
-    connect(options).await
+/// A connection that has not been used for so long is tried before it is: the server may have gone and come back.
+const DOUBTFUL: Duration = Duration::from_secs(1);
+
+/// Where connections to a server lead, and what they are for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Server<'a> {
+    pub(crate) url: &'a str,
+    pub(crate) service: &'a str,
+    /// A statement that takes longer is given up, and so is one that waits so long for a lock.
+    pub(crate) timeout: Duration,
+}
+
+impl Server<'_> {
+    /// So many connections at the most. What is asked without a transaction is asked on behalf of `tenant`; of nobody
+    /// without one.
+    pub(crate) async fn connect(
+        self,
+        connections: u32,
+        tenant: Option<Tenant>,
+    ) -> Result<DatabaseConnection> {
+        greet(self.url).await?;
+        let mut options = pool(self.url, connections);
+        options.test_before_acquire_if_idle_for(DOUBTFUL);
+        let (name, timeout) = (format!("guanxi {}", self.service), self.timeout);
+        options.map_sqlx_postgres_opts(move |postgres| {
+            let (workspace, platform) = Tenant::settings(tenant.as_ref());
+            postgres.application_name(&name).statement_cache_capacity(256).options([
+                ("statement_timeout", format!("{}ms", timeout.as_millis())),
+                ("idle_in_transaction_session_timeout", LONGEST_PAUSE.to_owned()),
+                ("guanxi.workspace", workspace.to_owned()),
+                ("guanxi.platform", platform.to_owned()),
+            ])
+        });
+        connect(options).await
+    }
 }
 
 /// A database that is only starting is waited for so long.

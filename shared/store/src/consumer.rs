@@ -22,6 +22,9 @@ use crate::{Database, Held, Leases, Unit};
 
 /// Pause after a passing failure.
 const PAUSE: Duration = Duration::from_millis(200);
+/// On a database server a batch that is not full begins so long after the one before. A transaction costs the server and
+/// us the same for one event as for twenty, and under load those who wait for a processor wait longer than this.
+const PACE: Duration = Duration::from_millis(20);
 /// How often the progress of another process is looked at.
 const GLANCE: Duration = Duration::from_millis(10);
 /// So often it is looked for events to be given to the service again.
@@ -178,6 +181,19 @@ impl Place {
     }
 }
 
+/// What there was to do in a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    /// Nothing.
+    Idle,
+    /// Only what nobody wants.
+    PassedBy,
+    /// A batch, up to the end.
+    Applied,
+    /// As much as a batch takes: there is more.
+    Full,
+}
+
 /// Reads one stream for one service, all partitions.
 #[derive(Debug)]
 pub struct Consumer<H> {
@@ -225,15 +241,20 @@ impl<H: Handler> Consumer<H> {
         let mut places: Vec<Option<Place>> = (0..self.log.partitions()).map(|_| None).collect();
         let mut look = Instant::now();
         loop {
-            let mut idle = true;
+            let (begin, mut idle, mut pace) = (Instant::now(), true, false);
             // Asked for before the leases are looked at, so that no change is missed.
             let changed = self.leases.changed();
             for (partition, slot) in (0..).zip(&mut places) {
                 match self.turn(partition, slot, &applied).await {
-                    Ok(worked) => idle &= !worked,
+                    Ok(turn) => {
+                        idle &= turn == Turn::Idle;
+                        pace |= turn == Turn::Applied;
+                    }
                     Err(error) => {
                         tracing::warn!(service = self.service, stream = %self.stream, partition, %error, "a batch could not be applied; trying again");
                         tokio::time::sleep(PAUSE).await;
+                        // A commit that failed may have been made all the same: the database says how far we are.
+                        *slot = None;
                         idle = false;
                     }
                 }
@@ -248,6 +269,8 @@ impl<H: Handler> Consumer<H> {
             if idle {
                 self.activity.touch();
                 self.rest(&places, changed, look + LOOK).await;
+            } else if pace && self.db.is_shared() {
+                tokio::time::sleep_until(begin + PACE).await;
             }
         }
     }
@@ -262,11 +285,11 @@ impl<H: Handler> Consumer<H> {
         drop(timeout_at(save.map_or(look, |save| save.min(look)), more).await);
     }
 
-    /// One batch of a partition, if it is this process's; says whether there was one.
-    async fn turn(&self, partition: u32, slot: &mut Option<Place>, applied: &Applied) -> Result<bool> {
+    /// One batch of a partition, if it is this process's.
+    async fn turn(&self, partition: u32, slot: &mut Option<Place>, applied: &Applied) -> Result<Turn> {
         let Some(held) = self.leases.held(&lease_of(self.stream, partition)) else {
             *slot = None;
-            return Ok(false);
+            return Ok(Turn::Idle);
         };
         let place = match slot {
             Some(place) if place.held == held => place,
@@ -297,8 +320,8 @@ impl<H: Handler> Consumer<H> {
         }
     }
 
-    /// Applies one batch; says whether there was one.
-    async fn step(&self, partition: u32, place: &mut Place, applied: &Applied) -> Result<bool> {
+    /// Applies one batch.
+    async fn step(&self, partition: u32, place: &mut Place, applied: &Applied) -> Result<Turn> {
         let entries = self.log.read(self.stream, partition, place.position.next, self.batch).await?;
         applied.begin(partition, &entries);
         let mut next = place.position.clone();
@@ -315,7 +338,7 @@ impl<H: Handler> Consumer<H> {
                     self.apply(partition, &[], &place.position).await?;
                     place.unsaved = None;
                 }
-                return Ok(!entries.is_empty());
+                return Ok(if entries.is_empty() { Turn::Idle } else { Turn::PassedBy });
             }
             Ok(batch) => match self.apply(partition, &batch, &next).await {
                 Ok(()) => *place = Place::saved(place.held.clone(), next),
@@ -325,7 +348,7 @@ impl<H: Handler> Consumer<H> {
             Err(_) => self.apply_apart(partition, &entries, place).await?,
         }
         self.handler.committed();
-        Ok(true)
+        Ok(if entries.len() < self.batch { Turn::Applied } else { Turn::Full })
     }
 
     /// What of these matters to the handler.

@@ -30,11 +30,15 @@ pub struct DatabaseConfig {
     pub url: Secret,
     /// The same database as the role that owns its tables; read by `guanxi migrate` alone.
     pub owner_url: Secret,
-    /// Connections for reading, at the most; on PostgreSQL half as many more for writing.
+    /// Connections for reading, at the most; on PostgreSQL besides half as many and one for writing, and two for reading
+    /// on the platform's behalf.
     pub connections: u32,
     /// A statement that takes longer is given up (PostgreSQL).
     pub statement_timeout: String,
 }
+
+/// Consumers and jobs read little outside of their units of work.
+const PLATFORM_READS: u32 = 2;
 
 impl DatabaseConfig {
     /// One of that URL and nothing special.
@@ -80,26 +84,30 @@ impl Database {
         clock: &Clock,
     ) -> Result<Self> {
         let url = config.url.expose();
-        let (read, write) = match Engine::of(url)? {
+        let (read, platform, write) = match Engine::of(url)? {
             Engine::Sqlite(file) => {
                 connect::make_folder(file)?;
                 let write = connect::sqlite(url, 1, false).await?;
                 migration::up(&write, migrations).await?;
-                (connect::sqlite(url, config.connections.max(1), true).await?, write)
+                (connect::sqlite(url, config.connections.max(1), true).await?, None, write)
             }
             Engine::Postgres => {
                 let timeout = config.timeout()?;
                 let reads = config.connections.max(2);
                 // Apart, so that a unit of work that reads beside itself finds a connection whoever waits to write.
-                let write = connect::postgres(url, reads.div_ceil(2) + 1, service, timeout).await?;
+                let server = connect::Server { url, service, timeout };
+                let write = server.connect(reads.div_ceil(2) + 1, None).await?;
                 migration::check(&write, migrations, service).await?;
-                (connect::postgres(url, reads, service, timeout).await?, write)
+                let platform = server.connect(PLATFORM_READS, Some(Tenant::Platform)).await?;
+                (server.connect(reads, None).await?, Some(platform), write)
             }
         };
-        let outbox = Outbox::load(&read, clock.now()).await?;
+        let read = Reader::new(read, platform);
+        read.check().await?;
+        let outbox = Tenant::Platform.scope(Outbox::load(&read, clock.now())).await?;
         let ids = Ids::new(clock.clone());
         let replica = ids.next().to_string().into();
-        Ok(Self { read: Reader::new(read), write, outbox, ids, replica })
+        Ok(Self { read, write, outbox, ids, replica })
     }
 
     /// Brings a schema up to date as its owner, and says how many migrations that took. On PostgreSQL every table of a
@@ -125,8 +133,9 @@ impl Database {
                 }
                 let role = connect::role(url)?;
                 // A table may be large: no limit but the operator's patience.
-                let owner =
-                    connect::postgres(owner, 3, &format!("migrate {service}"), Duration::ZERO).await?;
+                let service = &format!("migrate {service}");
+                let server = connect::Server { url: owner, service, timeout: Duration::ZERO };
+                let owner = server.connect(3, None).await?;
                 migration::up_as_owner(&owner, migrations, &role).await
             }
         }
@@ -208,8 +217,9 @@ impl Database {
                 (pool.size(), u32::try_from(pool.num_idle()).unwrap_or(u32::MAX))
             }
         };
-        let ((all, idle), (all_write, idle_write)) = (size(self.read.pool()), size(&self.write));
-        ((all + all_write).saturating_sub(idle + idle_write), idle + idle_write)
+        let pools = self.read.pools().chain([&self.write]);
+        let (all, idle) = pools.map(size).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+        (all.saturating_sub(idle), idle)
     }
 
     /// Whether it answers.
@@ -217,6 +227,6 @@ impl Database {
     /// # Errors
     /// [`kernel::Kind::Unavailable`] when it does not.
     pub async fn ping(&self) -> Result<()> {
-        self.read.pool().ping().await.db()
+        self.write.ping().await.db()
     }
 }

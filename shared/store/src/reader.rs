@@ -1,36 +1,60 @@
 //! Reading outside a unit of work.
 
+use kernel::{Error, Result};
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult,
     Statement, TransactionTrait as _,
 };
 
+use crate::error::StoreResult as _;
 use crate::tenant::Tenant;
 
-/// Sees what has been committed; on PostgreSQL only what belongs to the [`Tenant`] it is used for, which is why every
-/// query is a transaction of its own there. Cheap to clone.
+/// Sees what has been committed; on PostgreSQL only what belongs to the [`Tenant`] it is used for, which is why a query
+/// for a workspace is a transaction of its own there. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Reader {
     pool: DatabaseConnection,
+    /// On PostgreSQL: connections of which all queries are the platform's.
+    platform: Option<DatabaseConnection>,
 }
 
 impl Reader {
-    pub(crate) fn new(pool: DatabaseConnection) -> Self {
-        Self { pool }
+    pub(crate) fn new(pool: DatabaseConnection, platform: Option<DatabaseConnection>) -> Self {
+        Self { pool, platform }
+    }
+
+    /// Refuses connections that are on nobody's behalf although they were opened for the platform: they would find nothing,
+    /// and nobody would hear of it.
+    pub(crate) async fn check(&self) -> Result<()> {
+        let Some(platform) = &self.platform else { return Ok(()) };
+        let text = "SELECT coalesce(current_setting('guanxi.platform', true), '') AS platform";
+        let row = platform.query_one_raw(Statement::from_string(DbBackend::Postgres, text)).await.db()?;
+        let said: String = row.map(|row| row.try_get("", "platform")).transpose().db()?.unwrap_or_default();
+        if said == "on" {
+            return Ok(());
+        }
+        let message = "what stands between this process and PostgreSQL drops the `options` of connections (a pooler?); \
+                       let it pass them on, or connect to the server itself";
+        Err(Error::precondition("CONNECTION_OPTIONS_LOST", message))
     }
 
     /// The connections themselves.
-    pub(crate) fn pool(&self) -> &DatabaseConnection {
-        &self.pool
+    pub(crate) fn pools(&self) -> impl Iterator<Item = &DatabaseConnection> {
+        std::iter::once(&self.pool).chain(&self.platform)
     }
 
-    fn walled(&self) -> bool {
-        self.get_database_backend() == DbBackend::Postgres
+    /// Where a query can be asked as it is, if it can.
+    fn plain(&self, tenant: Option<&Tenant>) -> Option<&DatabaseConnection> {
+        match (&self.platform, tenant) {
+            (None, _) => Some(&self.pool),
+            (Some(platform), Some(Tenant::Platform)) => Some(platform),
+            (Some(_), _) => None,
+        }
     }
 
-    async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
+    async fn begin(&self, tenant: Option<&Tenant>) -> Result<DatabaseTransaction, DbErr> {
         let txn = self.pool.begin().await?;
-        txn.query_one_raw(set_tenant(Tenant::current().as_ref())).await?;
+        txn.query_one_raw(set_tenant(tenant)).await?;
         Ok(txn)
     }
 }
@@ -58,20 +82,22 @@ impl ConnectionTrait for Reader {
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        if !self.walled() {
-            return self.pool.query_one_raw(statement).await;
+        let tenant = Tenant::current();
+        if let Some(pool) = self.plain(tenant.as_ref()) {
+            return pool.query_one_raw(statement).await;
         }
-        let txn = self.begin().await?;
+        let txn = self.begin(tenant.as_ref()).await?;
         let found = txn.query_one_raw(statement).await?;
         txn.commit().await?;
         Ok(found)
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        if !self.walled() {
-            return self.pool.query_all_raw(statement).await;
+        let tenant = Tenant::current();
+        if let Some(pool) = self.plain(tenant.as_ref()) {
+            return pool.query_all_raw(statement).await;
         }
-        let txn = self.begin().await?;
+        let txn = self.begin(tenant.as_ref()).await?;
         let found = txn.query_all_raw(statement).await?;
         txn.commit().await?;
         Ok(found)

@@ -51,13 +51,7 @@ impl Relay {
                 Ok(true) => {}
                 Ok(false) => {
                     self.activity.touch();
-                    let more = self.db.outbox.wait();
-                    if self.db.is_shared() {
-                        // Another process may have ended before it published.
-                        drop(tokio::time::timeout(ORPHANED, more).await);
-                    } else {
-                        more.await;
-                    }
+                    self.rest().await;
                 }
                 Err(error) => {
                     tracing::warn!(service = %self.producer, %error, "the outbox could not be published; trying again");
@@ -67,13 +61,32 @@ impl Relay {
         }
     }
 
-    /// What this process alone has written. Published rows are deleted by a later unit of work.
+    /// Returns when there is something to publish.
+    async fn rest(&self) {
+        let more = async {
+            loop {
+                self.db.outbox.wait().await;
+                // Rung for what was published meanwhile.
+                if !self.db.outbox.is_drained() {
+                    return;
+                }
+            }
+        };
+        if self.db.is_shared() {
+            // Another process may have ended before it published.
+            drop(tokio::time::timeout(ORPHANED, more).await);
+        } else {
+            more.await;
+        }
+    }
+
+    /// What this process alone has written; says whether there may be more. Published rows are deleted by a later unit of work.
     async fn publish(&self) -> Result<bool> {
         let rows = next_rows(self.db.read(), self.db.outbox.published()).await?;
         let Some(last) = rows.last().map(|row| row.id) else { return Ok(false) };
         self.append(rows).await?;
         self.db.outbox.note_published(last);
-        Ok(true)
+        Ok(!self.db.outbox.is_drained())
     }
 
     /// What any process of the service has written: whoever commits publishes it and all before it, one process at a
@@ -96,7 +109,7 @@ impl Relay {
         row::Entity::delete_many().filter(row::Column::Id.lte(last)).exec(&txn).await.db()?;
         txn.commit().await.db()?;
         self.db.outbox.note_published(last);
-        Ok(true)
+        Ok(!self.db.outbox.is_drained())
     }
 
     async fn append(&self, rows: Vec<row::Model>) -> Result<()> {

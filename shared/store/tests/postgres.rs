@@ -2,16 +2,17 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where something is missing")]
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use bus::embedded::{EmbeddedLog, Options};
-use bus::{Log as _, Stream};
+use bus::{Log as _, Record, Stream};
 use kernel::{Activity, Clock, Kind, Workspace};
 use prost::Message as _;
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use sea_orm_migration::prelude::*;
 use store::audit::Entry;
-use store::{Database, DatabaseConfig, Leases, Migrations, Relay, Tenant};
+use store::{Consumer, Database, DatabaseConfig, Delivery, Handler, Leases, Migrations, Relay, Tenant, Unit};
 use testkit::postgres::Postgres;
 use tokio::task::JoinSet;
 use wire::event::Event;
@@ -368,6 +369,64 @@ async fn facts_of_several_processes_keep_their_order() {
         ids.extend(entries.iter().map(|entry| Event::decode(entry.record.payload.clone()).unwrap().id));
     }
     assert_eq!(ids, (0..100).map(|n| n.to_string()).collect::<Vec<_>>());
+}
+
+/// How many events came at a time.
+#[derive(Debug, Default)]
+struct Batches(Mutex<Vec<usize>>);
+
+impl Handler for Batches {
+    async fn apply(&self, _: &mut Unit, batch: &[Delivery]) -> kernel::Result<()> {
+        self.0.lock().unwrap().push(batch.len());
+        Ok(())
+    }
+}
+
+/// What comes in one by one is applied together; a backlog does not wait.
+#[tokio::test(flavor = "multi_thread")]
+async fn small_batches_keep_a_distance() {
+    const FULL: usize = 50;
+    let (_config, db) = migrated().await;
+    let folder = tempfile::tempdir().unwrap();
+    let log = EmbeddedLog::open(folder.path(), Options::default()).unwrap();
+    let append = async |n: u64| {
+        let record = Record {
+            workspace: Workspace::new("demo"),
+            key: n.to_be_bytes().to_vec().into(),
+            producer: "test".into(),
+            sequence: n,
+            payload: Event { id: n.to_string(), ..Event::default() }.encode_to_vec().into(),
+        };
+        log.append(Stream::Raw, vec![record]).await.unwrap();
+    };
+    for n in 0..200 {
+        append(n).await;
+    }
+    let (leases, handler) = (Leases::new(&db), Arc::new(Batches::default()));
+    let consumer = Consumer {
+        db,
+        log: log.clone(),
+        stream: Stream::Raw,
+        service: "test",
+        handler: handler.clone(),
+        batch: FULL,
+        activity: Activity::default(),
+        leases: leases.clone(),
+    };
+    let applied = consumer.applied();
+    let begin = Instant::now();
+    let mut running = JoinSet::new();
+    running.spawn(leases.run());
+    running.spawn(consumer.run(applied.clone()));
+    for n in 200..400 {
+        append(n).await;
+    }
+    applied.caught_up().await.unwrap();
+    let batches = handler.0.lock().unwrap();
+    assert_eq!(batches.iter().sum::<usize>(), 400);
+    let small = batches.iter().filter(|events| **events < FULL).count();
+    let room = begin.elapsed().as_millis() / 20 + 1;
+    assert!(small as u128 <= room, "{room} small batches have room: {batches:?}");
 }
 
 /// What memory keeps is to be read anew after another process has written, and only then.

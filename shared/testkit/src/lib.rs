@@ -2,6 +2,7 @@
 //! engines of their own.
 
 mod keys;
+mod lossy;
 pub mod nats;
 mod polled;
 mod port;
@@ -10,6 +11,7 @@ mod stack;
 mod stage;
 
 pub use keys::Keys;
+pub use lossy::Lossy;
 pub use nats::NatsServer;
 pub use polled::polled;
 pub use port::free_port;

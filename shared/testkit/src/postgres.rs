@@ -233,6 +233,16 @@ impl Postgres {
         Ok(urls)
     }
 
+    /// What autovacuum does within minutes: the planner knows the tables as they are now.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn analyze(&self) -> Result<()> {
+        let owner = connect(&self.database(OWNER)).await?;
+        run(&owner, "VACUUM ANALYZE").await?;
+        owner.close().await.map_err(|cause| failed("PostgreSQL", cause))
+    }
+
     fn urls(&self, name: &str) -> Urls {
         let url = |role| format!("{}?options=-c%20search_path%3D{name}_{{service}}", self.database(role));
         Urls { url: url(ROLE), owner_url: url(OWNER) }
@@ -240,6 +250,11 @@ impl Postgres {
 
     fn database(&self, role: &str) -> String {
         format!("postgres://{role}:test@{}/{DATABASE}", self.address)
+    }
+
+    /// `host:port`.
+    pub fn address(&self) -> &str {
+        &self.address
     }
 
     /// As a superuser, for what only such a one may do.

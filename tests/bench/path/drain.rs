@@ -14,6 +14,7 @@ use super::CUSTOMERS;
 use crate::data::{Events, ORDER_EVERY};
 use crate::load::{self, Until, count};
 use crate::site::{Site, ends};
+use crate::usage::Parts;
 use crate::watch::Watch;
 
 const BATCH: u64 = 500;
@@ -31,7 +32,8 @@ pub(crate) struct Run {
     /// Processor seconds.
     pub(crate) cpu: f64,
     finished: BTreeMap<String, Duration>,
-    by_part: BTreeMap<String, f64>,
+    /// The same by part.
+    pub(crate) by_part: Parts,
 }
 
 impl Run {
@@ -56,12 +58,6 @@ impl Run {
     /// The worker that was last seen at work.
     pub(crate) fn slowest(&self) -> String {
         self.finished.iter().max_by_key(|(_, at)| **at).map(|(name, _)| name.clone()).unwrap_or_default()
-    }
-
-    /// Processor seconds by kind of thread, or by process.
-    pub(crate) fn parts(&self) -> String {
-        let used = self.by_part.iter().filter(|(_, spent)| **spent >= 0.05);
-        used.map(|(name, spent)| format!("{name} {spent:.2}")).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -95,12 +91,9 @@ pub(crate) async fn run<S: Site>(site: &S, label: &str, events: u64) -> Result<R
     };
     let applied = rests - begin;
     let cpu = site.processor()? - cpu;
-    let mut spent = site.processor_by_part()?;
-    for (name, seconds) in &mut spent {
-        *seconds -= by_part.get(name).copied().unwrap_or_default();
-    }
+    let by_part = site.processor_by_part()?.since(&by_part);
     check(site, label, before, events).await?;
-    Ok(Run { events, acknowledged: done.time, applied, cpu, finished, by_part: spent })
+    Ok(Run { events, acknowledged: done.time, applied, cpu, finished, by_part })
 }
 
 /// Sends events in batches, as fast as they are acknowledged.

@@ -125,11 +125,11 @@ impl Shop {
     pub(crate) async fn is_exact(&self, twins: &Twins, orders: usize) -> Result<()> {
         let sent = self.sent();
         eventually("events counted", || async {
-            let counted = counted(twins).await?;
+            let counted = counted(twins, "").await?;
             Ok(if counted >= sent { Ok(()) } else { Err(format!("{counted} of {sent}")) })
         })
         .await?;
-        assert_eq!(counted(twins).await?, sent, "an event counts twice");
+        assert_eq!(counted(twins, "").await?, sent, "an event counts twice");
         self.thanked(orders).await?;
         eventually("messages known as sent", || async {
             let states = states(twins).await?;
@@ -138,6 +138,12 @@ impl Shop {
         })
         .await?;
         assert_eq!(states(twins).await?.len(), orders, "an order is thanked twice");
+        eventually("facts counted", || async {
+            let counted = counted(twins, "message.sent").await?;
+            Ok(if counted >= orders { Ok(()) } else { Err(format!("{counted} of {orders}")) })
+        })
+        .await?;
+        assert_eq!(counted(twins, "message.sent").await?, orders, "a message is told twice");
         let posts = self.receiver.posts();
         assert_eq!(posts.len(), orders, "an order is thanked twice outside");
         let ids: BTreeSet<&String> = posts.values().flatten().collect();
@@ -164,8 +170,10 @@ fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn counted(twins: &Twins) -> Result<usize> {
+/// Events of this name; without one all that customers did.
+async fn counted(twins: &Twins, event: &str) -> Result<usize> {
     let request = QueryTrendRequest {
+        event: event.to_owned(),
         measure: Measure::Count.into(),
         from: Some(prost_types::Timestamp::default()),
         to: Some(prost_types::Timestamp { seconds: 4_000_000_000, nanos: 0 }),

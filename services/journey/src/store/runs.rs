@@ -148,20 +148,22 @@ pub(crate) async fn save(db: &impl ConnectionTrait, rows: &[Run]) -> Result<()> 
 /// The revisions that these runs have now, locked until the end of the transaction.
 pub(crate) async fn revisions(
     db: &impl ConnectionTrait,
+    workspace: &str,
     ids: &[Uuid],
-) -> Result<HashMap<(String, Uuid), i64>> {
+) -> Result<HashMap<Uuid, i64>> {
     let mut found = HashMap::new();
     for chunk in ids.chunks(CHUNK) {
-        let rows: Vec<(String, Uuid, i64)> = run::Entity::find()
+        let rows: Vec<(Uuid, i64)> = run::Entity::find()
             .select_only()
-            .columns([run::Column::Workspace, run::Column::RunId, run::Column::Revision])
+            .columns([run::Column::RunId, run::Column::Revision])
+            .filter(run::Column::Workspace.eq(workspace))
             .filter(run::Column::RunId.is_in(chunk.iter().copied()))
             .lock_exclusive()
             .into_tuple()
             .all(db)
             .await
             .db()?;
-        found.extend(rows.into_iter().map(|(workspace, run_id, revision)| ((workspace, run_id), revision)));
+        found.extend(rows);
     }
     Ok(found)
 }

@@ -190,9 +190,46 @@ async fn claim(
     }
     let all: Vec<&Message> = departures.iter().map(|departure| &departure.message).chain(&stopped).collect();
     keep(dispatcher, &mut unit, &all, route.channel.kind.name()).await?;
-    unit.commit().await?;
+    if let Err(error) = unit.commit().await {
+        let_go(dispatcher, departures).await?;
+        return Err(error);
+    }
     wake(dispatcher, workspace, stopped.iter());
     Ok(departures)
+}
+
+/// After a commit that was reported as failed and may have been made all the same: nothing was handed over, so nothing
+/// may stay as if it were. What a reply window was charged stays charged: better one reply too few than one too many.
+async fn let_go(dispatcher: &Dispatcher, departures: Vec<Departure>) -> Result<()> {
+    let now = dispatcher.cx.clock.now();
+    let mut messages: Vec<Message> = departures.into_iter().map(|departure| departure.message).collect();
+    messages.iter_mut().for_each(|message| message.progress.send_again(now));
+    persist(dispatcher, "messages could not be let go", || async {
+        let unit = dispatcher.cx.db.begin().await?;
+        let claimed = messages::being_sent(unit.db(), messages.iter()).await?;
+        let claimed: Vec<&Message> =
+            messages.iter().filter(|message| claimed.contains(&message.id)).collect();
+        messages::save(unit.db(), &claimed).await?;
+        unit.commit().await
+    })
+    .await
+}
+
+/// Tries until it is done: only the end of the process stops it, after which the next one finds what was being sent.
+async fn persist<F: Future<Output = Result<()>>>(
+    dispatcher: &Dispatcher,
+    complaint: &str,
+    mut work: impl FnMut() -> F,
+) -> Result<()> {
+    let stopping = dispatcher.cx.tasks.stopping();
+    while let Err(error) = work().await {
+        if !error.kind.retryable() || stopping.is_cancelled() {
+            return Err(error);
+        }
+        tracing::warn!(%error, "{complaint}; trying again");
+        tokio::time::sleep(PAUSE).await;
+    }
+    Ok(())
 }
 
 async fn hand_over(
@@ -229,19 +266,16 @@ async fn settle(
         Answered { departure, shut }
     };
     let answered: Vec<Answered> = outcomes.into_iter().map(note).collect();
-    let stopping = dispatcher.cx.tasks.stopping();
-    while let Err(error) = commit_answers(dispatcher, workspace, route, addressing, &answered).await {
-        if !error.kind.retryable() || stopping.is_cancelled() {
-            return Err(error);
-        }
-        tracing::warn!(%error, "answers of a provider could not be kept; trying again");
-        tokio::time::sleep(PAUSE).await;
-    }
+    persist(dispatcher, "answers of a provider could not be kept", || {
+        commit_answers(dispatcher, workspace, route, addressing, &answered)
+    })
+    .await?;
     wake(dispatcher, workspace, answered.iter().map(|one| &one.departure.message));
     Ok(())
 }
 
-/// Commits answers with the facts that follow from them.
+/// Commits answers with the facts that follow from them; those that an earlier try has committed, although it was reported
+/// as failed, not again.
 async fn commit_answers(
     dispatcher: &Dispatcher,
     workspace: &Workspace,
@@ -250,6 +284,9 @@ async fn commit_answers(
     answered: &[Answered],
 ) -> Result<()> {
     let mut unit = dispatcher.cx.db.begin().await?;
+    let open = messages::being_sent(unit.db(), answered.iter().map(|one| &one.departure.message)).await?;
+    let answered: Vec<&Answered> =
+        answered.iter().filter(|one| open.contains(&one.departure.message.id)).collect();
     if let Addressing::Openid { app_id } = addressing {
         let charged: Vec<(&Message, &Charge, bool)> = answered
             .iter()

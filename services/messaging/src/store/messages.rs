@@ -1,8 +1,10 @@
 //! Queries on messages.
 
+use std::collections::HashSet;
+
 use kernel::page::Page;
 use kernel::{CustomerId, Error, MessageId, RecordId, Result, Time, Workspace};
-use sea_orm::sea_query::OnConflict;
+use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
     ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _, QueryFilter as _, QueryOrder as _,
     QuerySelect as _, Set,
@@ -16,6 +18,10 @@ use super::row::message::{ActiveModel, Column, Entity, Model};
 use super::{CHUNK, from_text, to_text};
 use crate::domain::message::{Progress, State};
 use crate::domain::template::Content;
+
+/// Tells messages that are being handed over; written out, as databases use an index of such rows for no value that is
+/// bound later.
+pub(super) const SENDING: &str = "state = 'sending'";
 
 /// A message as kept.
 #[derive(Clone, Debug)]
@@ -152,9 +158,33 @@ pub(crate) async fn waiting_channels(db: &impl ConnectionTrait) -> Result<Vec<(S
 
 /// Messages that were being handed over when the process died, so many at the most.
 pub(crate) async fn sending(db: &impl ConnectionTrait, most: usize) -> Result<Vec<Message>> {
-    let query = Entity::find().filter(Column::State.eq(State::Sending.name()));
+    let query = Entity::find().filter(Expr::cust(SENDING));
     let rows = query.order_by_asc(Column::Id).limit(most as u64).all(db).await.db()?;
     rows.into_iter().map(read).collect()
+}
+
+/// Which of these, of one workspace, are being handed over by what the database says.
+pub(crate) async fn being_sent(
+    db: &impl ConnectionTrait,
+    messages: impl Iterator<Item = &Message>,
+) -> Result<HashSet<MessageId>> {
+    let messages: Vec<&Message> = messages.collect();
+    let mut found = HashSet::new();
+    for messages in messages.chunks(CHUNK) {
+        let Some(first) = messages.first() else { continue };
+        let ids: Vec<Uuid> = Entity::find()
+            .select_only()
+            .column(Column::Id)
+            .filter(Column::Workspace.eq(first.workspace.as_str()))
+            .filter(Column::Id.is_in(messages.iter().map(|message| message.id.0)))
+            .filter(Expr::cust(SENDING))
+            .into_tuple()
+            .all(db)
+            .await
+            .db()?;
+        found.extend(ids.into_iter().map(MessageId));
+    }
+    Ok(found)
 }
 
 /// Adds new ones.
@@ -250,4 +280,14 @@ fn write(message: &Message) -> Result<ActiveModel> {
         sent_at: Set(progress.sent.map(|time| time.0)),
         due_at: Set(progress.due.map(|time| time.0)),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_index_is_of_those_that_are_being_handed_over() {
+        assert_eq!(SENDING, format!("state = '{}'", State::Sending.name()));
+    }
 }

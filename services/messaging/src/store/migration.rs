@@ -2,6 +2,8 @@
 
 use sea_orm_migration::prelude::*;
 
+use super::messages::SENDING;
+
 /// Every migration, oldest first.
 pub(crate) fn all() -> Vec<Box<dyn MigrationTrait>> {
     vec![Box::new(Tables)]
@@ -121,7 +123,11 @@ fn indexes() -> Vec<IndexCreateStatement> {
     };
     vec![
         index("message_idempotency_key", &["workspace", "idempotency_key"]).unique().to_owned(),
-        index("message_due", &["workspace", "channel", "due_at"]),
+        // Few messages wait, or are being handed over, at a time.
+        index("message_due", &["workspace", "channel", "due_at"])
+            .and_where(Expr::col("due_at").is_not_null())
+            .to_owned(),
+        index("message_sending", &["id"]).and_where(Expr::cust(SENDING)).to_owned(),
         index("message_record", &["workspace", "record_id", "id"]),
     ]
 }

@@ -1,10 +1,13 @@
 //! Keeps what a round has done: states, histories, counters, facts, in one transaction.
 
+use std::collections::{BTreeMap, HashMap};
+
 use chassis::fact::{self, Cause};
 use kernel::{CustomerId, Kind, RecordId, Result, Time};
 use sea_orm::ConnectionTrait;
 use serde_json::{Map, Value};
 use store::Unit;
+use uuid::Uuid;
 
 use crate::Shared;
 use crate::domain::run::cause_id;
@@ -24,12 +27,17 @@ pub(crate) struct Ledger {
 /// Keeps the batch. Runs that somebody else has changed since they were claimed are left to the next round.
 pub(crate) async fn commit(shared: &Shared, batch: Vec<Work>, now: Time) -> Result<()> {
     let mut unit = shared.cx.db.begin().await?;
-    let ids: Vec<_> = batch.iter().map(|work| work.row.run_id).collect();
-    let revisions = runs::revisions(unit.db(), &ids).await?;
+    let mut ids: BTreeMap<&str, Vec<Uuid>> = BTreeMap::new();
+    for work in &batch {
+        ids.entry(&work.row.workspace).or_default().push(work.row.run_id);
+    }
+    let mut revisions = HashMap::new();
+    for (workspace, ids) in ids {
+        revisions.extend(runs::revisions(unit.db(), workspace, &ids).await?);
+    }
     let mut ledger = Ledger::default();
     for mut work in batch {
-        let key = (work.row.workspace.clone(), work.row.run_id);
-        if revisions.get(&key) != Some(&work.row.revision) {
+        if revisions.get(&work.row.run_id) != Some(&work.row.revision) {
             continue;
         }
         match work.fate {
