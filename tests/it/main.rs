@@ -4,6 +4,7 @@ mod audit;
 mod bad_input;
 mod cdnow;
 mod dead_letters;
+mod deadlines;
 mod definitions;
 mod demo;
 mod doors;

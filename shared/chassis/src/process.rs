@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bus::Log;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, join_all};
 use kernel::{Activity, Clock, Error, Ids, Kind, Result, Workspaces};
 use store::{Database, Leases, Migrations, Relay, Tenant};
 use tokio::net::TcpListener;
@@ -227,6 +227,7 @@ impl Process {
         let drain = kernel::time::parse_duration(&common.drain)
             .map_err(|message| Error::precondition("CONFIG_INVALID", format!("common.drain: {message}")))?;
         let changes = audit::Api { databases: databases.clone() };
+        let closing = databases.iter().map(|(_, db)| db.clone()).collect();
         let ready = Ready::new(log.clone(), databases);
         tasks.spawn("key set", authenticator.clone().keep_fresh());
         let gate = rpc::Gate::new(&common, &clock);
@@ -271,6 +272,7 @@ impl Process {
             drain,
             stop,
             servers,
+            databases: closing,
         })
     }
 }
@@ -368,10 +370,13 @@ pub struct Running {
     drain: Duration,
     stop: CancellationToken,
     servers: tokio_util::task::TaskTracker,
+    databases: Vec<Database>,
 }
 
 /// Calls that are open when the process stops get this long to finish.
 const GRACE: Duration = Duration::from_secs(10);
+/// Connections to databases get this long to come to rest.
+const CLOSING: Duration = Duration::from_secs(2);
 
 impl Drop for Running {
     /// Services hold the way to each other and are held by it: parted here, databases are let go of, once background work
@@ -386,7 +391,7 @@ impl Drop for Running {
 
 impl Running {
     /// Says that it is not ready any more and goes on serving for a while (`common.drain`), so that nobody sends it new
-    /// work; then stops accepting, finishes open calls, and ends the background work.
+    /// work; then stops accepting, finishes open calls, ends the background work, and closes the databases.
     pub async fn shutdown(self) {
         self.ready.drain();
         self.health.drain().await;
@@ -396,5 +401,9 @@ impl Running {
             tracing::warn!("open calls were cut off after {GRACE:?}");
         }
         self.tasks.stop().await;
+        let closed = join_all(self.databases.iter().map(Database::close));
+        if tokio::time::timeout(CLOSING, closed).await.is_err() {
+            tracing::warn!("connections to databases were cut off after {CLOSING:?}");
+        }
     }
 }

@@ -222,6 +222,15 @@ impl Database {
         (all.saturating_sub(idle), idle)
     }
 
+    /// Ends all connections once they are idle; what is asked afterwards fails. A SQLite file stands alone then.
+    pub async fn close(&self) {
+        for pool in self.read.pools().chain([&self.write]) {
+            if let Err(error) = pool.close_by_ref().await {
+                tracing::warn!(%error, "connections to the database could not be closed");
+            }
+        }
+    }
+
     /// Whether it answers.
     ///
     /// # Errors

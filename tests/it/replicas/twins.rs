@@ -131,6 +131,18 @@ impl Twins {
         Ok((answer.status().as_u16(), answer.text().await?))
     }
 
+    /// What a line of `/metrics` that begins so says, over all processes of the service.
+    pub(crate) async fn metric(&self, service: &str, begin: &str) -> Result<f64> {
+        let mut sum = 0.0;
+        for process in self.processes.iter().filter(|((of, _), _)| *of == service).map(|(_, process)| process)
+        {
+            let text = reqwest::get(format!("http://{}/metrics", process.http)).await?.text().await?;
+            let line = text.lines().find_map(|line| line.strip_prefix(begin));
+            sum += line.map_or(Ok(0.0), |value| value.trim().parse())?;
+        }
+        Ok(sum)
+    }
+
     /// Sends a signal: `STOP`, `CONT`, `TERM`.
     pub(crate) async fn signal(&self, name: Name, signal: &str) -> Result<()> {
         let process = self.processes.get(&name).context("no such process")?;

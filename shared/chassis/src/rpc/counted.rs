@@ -1,14 +1,55 @@
-//! Answers whose code comes behind them, in the trailers, counted by that code.
+//! Calls counted by the code they end with: in the answer's headers, in the trailers behind it, or cancelled when nobody
+//! waits for the answer any more.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
+use tonic::Status;
 use tonic::body::Body;
-use tonic::{Code, Status};
 
 use crate::metrics::Metrics;
+
+/// A call without an answer yet. One that is given up counts as cancelled.
+pub(super) struct Open {
+    metrics: Metrics,
+    begin: Instant,
+    /// Taken with the answer.
+    method: Option<String>,
+}
+
+impl Open {
+    pub(super) fn begin(metrics: &Metrics, method: String) -> Self {
+        Self { metrics: metrics.clone(), begin: Instant::now(), method: Some(method) }
+    }
+
+    /// Counts the call by its answer: at once by the code in its headers, else by that in its trailers once it has been
+    /// sent.
+    pub(super) fn answered(mut self, answer: http::Response<Body>) -> http::Response<Body> {
+        let Some(method) = self.method.take() else { return answer };
+        self.metrics.time(&method, self.begin.elapsed());
+        if let Some(code) = code_in(answer.headers()) {
+            self.metrics.count(&method, code);
+            return answer;
+        }
+        let metrics = self.metrics.clone();
+        answer.map(|inner| Body::new(Counted { inner, metrics, method: Some(method) }))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        if let Some(method) = self.method.take() {
+            self.metrics.time(&method, self.begin.elapsed());
+            self.metrics.count(&method, CANCELLED);
+        }
+    }
+}
+
+/// The code of a call that its caller has given up.
+const CANCELLED: &str = "1";
 
 /// An answer on its way. One that is given up counts as cancelled.
 struct Counted {
@@ -16,20 +57,6 @@ struct Counted {
     metrics: Metrics,
     /// Taken once it is counted.
     method: Option<String>,
-}
-
-/// Counts an answer: at once by the code in its headers, else by that in its trailers once it has been sent.
-pub(super) fn counted(
-    answer: http::Response<Body>,
-    metrics: &Metrics,
-    method: String,
-) -> http::Response<Body> {
-    if let Some(code) = code_in(answer.headers()) {
-        metrics.count(&method, code);
-        return answer;
-    }
-    let metrics = metrics.clone();
-    answer.map(|inner| Body::new(Counted { inner, metrics, method: Some(method) }))
 }
 
 fn code_in(headers: &http::HeaderMap) -> Option<&str> {
@@ -76,6 +103,6 @@ impl hyper::body::Body for Counted {
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.count(&(Code::Cancelled as i32).to_string());
+        self.count(CANCELLED);
     }
 }

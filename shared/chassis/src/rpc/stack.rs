@@ -1,7 +1,6 @@
 //! Around every call, from outside or within: who is calling and whether they may, the deadline, the trace, metrics.
 
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 use futures::future::BoxFuture;
 use kernel::{Error, Kind, Result};
@@ -11,7 +10,7 @@ use tower::{Layer, Service};
 use tracing::Instrument as _;
 
 use super::context::CallContext;
-use super::counted::counted;
+use super::counted::Open;
 use super::gate::{Gate, Place};
 use super::scope::Scopes;
 use crate::auth::Authenticator;
@@ -103,8 +102,9 @@ where
         let path = context.path.clone();
         let span = tracing::info_span!("rpc", method = %path);
         context.join(request.headers(), &span);
+        let open = layer.scopes.of(&path).map(|_| Open::begin(&layer.metrics, path));
         let answer = async move {
-            let (begin, deadline) = (Instant::now(), context.deadline);
+            let deadline = context.deadline;
             let work = async {
                 match layer.admit(request).await {
                     Err(error) => Ok(to_status(&error).into_http()),
@@ -126,11 +126,10 @@ where
                 Ok(response) => response?,
                 Err(_) => to_status(&late()).into_http(),
             };
-            if layer.scopes.of(&path).is_none() {
-                return Ok(response);
-            }
-            layer.metrics.time(&path, begin.elapsed());
-            Ok(counted(response, &layer.metrics, path))
+            Ok(match open {
+                Some(open) => open.answered(response),
+                None => response,
+            })
         };
         Box::pin(answer.instrument(span))
     }
