@@ -96,7 +96,7 @@ async fn known(twins: &Twins) -> Result<()> {
     let client = ProfileServiceClient::new(twins.balanced("profile").await?);
     eventually("the customer", || async {
         let customer = Some(get_profile_request::Customer::Identifier(user(0)));
-        let answer = client.clone().get_profile(GetProfileRequest { customer, ..Default::default() }).await;
+        let answer = client.clone().get_profile(GetProfileRequest { customer }).await;
         Ok(answer.map(drop).map_err(|status| status.to_string()))
     })
     .await
