@@ -14,7 +14,7 @@ async fn scrape(platform: &Platform) -> Result<String> {
 }
 
 /// The value of the line that begins so.
-fn value(text: &str, begin: &str) -> Option<f64> {
+pub(crate) fn value(text: &str, begin: &str) -> Option<f64> {
     text.lines().find_map(|line| line.strip_prefix(begin))?.split_whitespace().next()?.parse().ok()
 }
 

@@ -107,3 +107,24 @@ impl ConnectionTrait for Reader {
 fn read_only() -> DbErr {
     DbErr::Custom("only a unit of work writes".to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use testkit::postgres::Postgres;
+
+    use super::*;
+    use crate::connect::Server;
+
+    #[tokio::test]
+    async fn connections_that_lost_their_options_are_refused() {
+        let urls = Postgres::shared().await.unwrap().schemas("reader", &[]).await.unwrap();
+        let server = Server { url: &urls.url, service: "test", timeout: Duration::from_secs(30) };
+        let nobodys = server.connect(1, None).await.unwrap();
+        let platforms = server.connect(1, Some(Tenant::Platform)).await.unwrap();
+        Reader::new(nobodys.clone(), Some(platforms)).check().await.unwrap();
+        let error = Reader::new(nobodys.clone(), Some(nobodys)).check().await.unwrap_err();
+        assert_eq!(error.reason, "CONNECTION_OPTIONS_LOST");
+    }
+}

@@ -76,3 +76,13 @@ async fn a_schema_of_another_line_of_versions_is_refused() {
     assert_eq!((error.kind, error.reason), (Kind::Precondition, "SCHEMA_AHEAD"));
     assert!(error.message.contains("m0002_other") && error.message.contains("m0002_second"), "{error}");
 }
+
+#[tokio::test]
+async fn a_closed_file_stands_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = open(folder.path(), first).await.unwrap();
+    let files = || std::fs::read_dir(folder.path()).unwrap().count();
+    assert!(files() > 1, "no log is written beside it");
+    db.close().await;
+    assert_eq!(files(), 1);
+}

@@ -21,6 +21,8 @@ use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::Instant;
 use tonic::service::interceptor::InterceptedService;
 
+use crate::metrics::value;
+
 /// A client of some processes of a service: it takes turns, and repeats what was certainly not begun.
 pub(crate) type Balanced = InterceptedService<Channel, TokenInterceptor>;
 
@@ -131,14 +133,13 @@ impl Twins {
         Ok((answer.status().as_u16(), answer.text().await?))
     }
 
-    /// What a line of `/metrics` that begins so says, over all processes of the service.
+    /// What a line of `/metrics` that begins so says, over all processes of the service; 0 where there is none.
     pub(crate) async fn metric(&self, service: &str, begin: &str) -> Result<f64> {
         let mut sum = 0.0;
         for process in self.processes.iter().filter(|((of, _), _)| *of == service).map(|(_, process)| process)
         {
             let text = reqwest::get(format!("http://{}/metrics", process.http)).await?.text().await?;
-            let line = text.lines().find_map(|line| line.strip_prefix(begin));
-            sum += line.map_or(Ok(0.0), |value| value.trim().parse())?;
+            sum += value(&text, begin).unwrap_or(0.0);
         }
         Ok(sum)
     }
