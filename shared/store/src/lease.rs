@@ -27,6 +27,8 @@ use crate::error::StoreResult as _;
 const HOLDS: Duration = Duration::from_secs(5);
 /// So often they are renewed, and what has become free is looked for.
 const BEAT: Duration = Duration::from_millis(500);
+/// The reason of errors that say that a lease has changed hands.
+const LOST: &str = "LEASE_LOST";
 
 /// The leases of a process of a service. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -74,6 +76,11 @@ impl Held {
         HELD.try_with(Clone::clone).ok()
     }
 
+    /// Whether work failed because its lease has changed hands: another process does it now, and trying again is no use.
+    pub fn is_lost(error: &Error) -> bool {
+        error.reason == LOST
+    }
+
     /// Whether it is one of this database's.
     pub(crate) fn is_of(&self, db: &Database) -> bool {
         *self.holder == *db.replica()
@@ -91,7 +98,7 @@ impl Held {
             return Ok(());
         }
         let message = format!("another process works on `{}` now; nothing was written", self.name);
-        Err(Error::new(Kind::Unavailable, "LEASE_LOST", message))
+        Err(Error::new(Kind::Unavailable, LOST, message))
     }
 }
 

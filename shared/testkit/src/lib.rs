@@ -11,7 +11,7 @@ mod stack;
 mod stage;
 
 pub use keys::Keys;
-pub use lossy::Lossy;
+pub use lossy::{Loss, Lossy};
 pub use nats::NatsServer;
 pub use polled::polled;
 pub use port::free_port;

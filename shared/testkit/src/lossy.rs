@@ -2,15 +2,16 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kernel::{Error, Result};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-/// The statement as clients send it.
+/// Statements as clients send them.
+const BEGIN: &[u8] = b"BEGIN\0";
 const COMMIT: &[u8] = b"COMMIT\0";
 
 /// The line; dropping it cuts every connection.
@@ -21,10 +22,18 @@ pub struct Lossy {
     _carrying: JoinSet<()>,
 }
 
+/// Which answers are lost.
+#[derive(Clone, Debug, Default)]
+pub struct Loss {
+    /// The answer to every so-manieth commit, with its connection; with 0 none.
+    pub every: usize,
+    /// Only commits of one service, in transactions in which a statement had this text as a value.
+    pub of: Option<(&'static str, &'static str)>,
+}
+
 #[derive(Debug, Default)]
 struct Plan {
-    /// 0: none is lost.
-    every: AtomicUsize,
+    loss: Mutex<Loss>,
     commits: AtomicUsize,
     lost: AtomicUsize,
 }
@@ -48,9 +57,9 @@ impl Lossy {
         self.address
     }
 
-    /// From now on the answer to every `every`th commit is lost, with its connection; with 0 none.
-    pub fn lose(&self, every: usize) {
-        self.plan.every.store(every, Ordering::SeqCst);
+    /// From now on these are lost.
+    pub fn lose(&self, loss: Loss) {
+        *self.plan.loss() = loss;
     }
 
     /// Answers lost so far.
@@ -60,11 +69,47 @@ impl Lossy {
 }
 
 impl Plan {
-    /// Whether the answer to this commit is lost.
-    fn loses(&self) -> bool {
-        let every = self.every.load(Ordering::SeqCst);
-        every > 0 && (self.commits.fetch_add(1, Ordering::SeqCst) + 1).is_multiple_of(every)
+    fn loss(&self) -> MutexGuard<'_, Loss> {
+        self.loss.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Whether the answer to what is sent gets lost.
+    fn loses(&self, sent: &[u8], marks: &mut Marks) -> bool {
+        let loss = self.loss().clone();
+        marks.see(sent, &loss)
+            && loss.every > 0
+            && sent.ends_with(COMMIT)
+            && (self.commits.fetch_add(1, Ordering::SeqCst) + 1).is_multiple_of(loss.every)
+    }
+}
+
+/// What is known of a connection.
+#[derive(Debug, Default)]
+struct Marks {
+    /// The service it is of; a connection begins with saying so.
+    service: Vec<u8>,
+    /// A statement of the open transaction had the value that is meant.
+    value: bool,
+}
+
+impl Marks {
+    /// Sees what is sent; whether a commit of it is one of those that may be lost.
+    fn see(&mut self, sent: &[u8], loss: &Loss) -> bool {
+        if let Some(name) = behind(sent, b"application_name\0guanxi ") {
+            self.service = name.split(|byte| *byte == 0).next().unwrap_or_default().to_vec();
+        }
+        let Some((service, text)) = loss.of else { return true };
+        // A value goes over the line behind its length.
+        let value = [&(text.len() as u32).to_be_bytes()[..], text.as_bytes()].concat();
+        self.value = (self.value && behind(sent, BEGIN).is_none()) || behind(sent, &value).is_some();
+        self.value && self.service == service.as_bytes()
+    }
+}
+
+/// What comes behind a part, where it stands first.
+fn behind<'a>(bytes: &'a [u8], part: &[u8]) -> Option<&'a [u8]> {
+    let place = bytes.windows(part.len()).position(|window| window == part)?;
+    bytes.get(place + part.len()..)
 }
 
 async fn accept(listener: TcpListener, server: String, plan: Arc<Plan>) {
@@ -90,14 +135,14 @@ async fn carry(client: TcpStream, server: &str, plan: &Plan) -> io::Result<()> {
         (client.into_split(), server.into_split());
     let cut = AtomicBool::new(false);
     let there = async {
-        let mut buffer = vec![0; 64 << 10];
+        let (mut buffer, mut marks) = (vec![0; 64 << 10], Marks::default());
         loop {
             let count = from_client.read(&mut buffer).await?;
             let sent = &buffer[..count];
             if sent.is_empty() {
                 return Ok(());
             }
-            if sent.ends_with(COMMIT) && plan.loses() {
+            if plan.loses(sent, &mut marks) {
                 cut.store(true, Ordering::SeqCst);
             }
             to_server.write_all(sent).await?;

@@ -6,7 +6,7 @@ use kernel::{CustomerId, Error, RecordId, Result, Workspace};
 
 use super::Api;
 use crate::domain::StoredRecord;
-use crate::store::load;
+use crate::store::load::{self, One};
 
 /// How a request names a customer.
 #[derive(Debug)]
@@ -16,30 +16,31 @@ pub(crate) enum Named {
 }
 
 impl Api {
-    /// The live customer.
-    pub(crate) async fn find(&self, workspace: &Workspace, named: Option<Named>) -> Result<CustomerId> {
-        let db = self.engine.db.read();
-        match named {
-            None => Err(Error::invalid("customer", "give customer_id or identifier")),
+    /// All records of the customer that is meant; at least one.
+    pub(crate) async fn find(
+        &self,
+        workspace: &Workspace,
+        named: Option<Named>,
+    ) -> Result<(CustomerId, Vec<StoredRecord>)> {
+        let (one, name) = match named {
+            None => return Err(Error::invalid("customer", "give customer_id or identifier")),
             Some(Named::Id(id)) => {
                 let id: CustomerId = id.parse()?;
-                let found = self.live(workspace, &[id]).await?;
-                found.get(&id).copied().ok_or_else(|| Error::not_found("customer", id))
+                (One::Founder(RecordId(id.0)), id.to_string())
             }
             Some(Named::Identifier(given)) => {
-                let named = || format!("{}={}", given.namespace, given.value);
+                let name = format!("{}={}", given.namespace, given.value);
                 let identifier = self
                     .engine
                     .policy
                     .read(&given.namespace, &given.value)
-                    .map_err(|_| Error::invalid("identifier", format!("`{}` names nobody", named())))?;
-                let found = load::by_identifiers(db, workspace, &[identifier]).await?;
-                found
-                    .first()
-                    .map(|record| record.customer)
-                    .ok_or_else(|| Error::not_found("customer", named()))
+                    .map_err(|_| Error::invalid("identifier", format!("`{name}` names nobody")))?;
+                (One::Identified(identifier), name)
             }
-        }
+        };
+        let records = load::beside(self.engine.db.read(), workspace, one).await?;
+        let found = records.first().map(|record| record.customer);
+        found.map(|id| (id, records)).ok_or_else(|| Error::not_found("customer", name))
     }
 
     /// Where ids lead: the customer of the record each was founded with. Unknown ones are left out.

@@ -26,9 +26,8 @@ impl Api {
             By::CustomerId(id) => Named::Id(id),
             By::Identifier(identifier) => Named::Identifier(identifier),
         });
-        let id = self.find(&caller.workspace, named).await?;
-        let customers = self.customers(&caller.workspace, [id]).await?;
-        Ok(GetCustomerResponse { customer: customers.into_iter().next() })
+        let (id, records) = self.find(&caller.workspace, named).await?;
+        Ok(GetCustomerResponse { customer: Some(convert::customer(id, records)) })
     }
 
     pub(super) async fn do_batch_get_customers(

@@ -22,7 +22,7 @@ impl Api {
             By::CustomerId(id) => Named::Id(id),
             By::Identifier(identifier) => Named::Identifier(identifier),
         });
-        let id = self.find(&caller.workspace, named).await?;
+        let (id, _) = self.find(&caller.workspace, named).await?;
         // Whoever it is now, under all the ids it went by.
         let records = self.records(&caller.workspace, [id]).await?.remove(&id).unwrap_or_default();
         let ids: Vec<CustomerId> = records

@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kernel::{CustomerId, Error, RecordId, Result, Time, Workspace};
-use sea_orm::{ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _, QueryFilter as _};
+use sea_orm::{
+    ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _, ExprTrait as _, QueryFilter as _,
+    QuerySelect as _, QueryTrait as _,
+};
 use store::StoreResult as _;
 use uuid::Uuid;
 
@@ -35,6 +38,35 @@ pub(crate) async fn by_identifiers(
         found.extend(record::Entity::find().filter(any).all(db).await.db()?.into_iter().map(record));
     }
     Ok(found)
+}
+
+/// A record by what it is known by.
+#[derive(Debug)]
+pub(crate) enum One {
+    Identified(Identifier),
+    /// The one that a customer was founded with.
+    Founder(RecordId),
+}
+
+/// All records of the customer that has this one, in one query; none when there is no such record.
+pub(crate) async fn beside(
+    db: &impl ConnectionTrait,
+    workspace: &Workspace,
+    one: One,
+) -> Result<Vec<StoredRecord>> {
+    let of_workspace = || record::Column::Workspace.eq(workspace.as_str());
+    let it = match one {
+        One::Identified(Identifier { namespace, value }) => {
+            record::Column::Namespace.eq(&*namespace).and(record::Column::Value.eq(&*value))
+        }
+        One::Founder(id) => record::Column::RecordId.eq(id.0).and(record::Column::Founder.eq(true)),
+    };
+    let mut owner = record::Entity::find().select_only().column(record::Column::CustomerId);
+    owner = owner.filter(of_workspace()).filter(it);
+    let query = record::Entity::find()
+        .filter(of_workspace())
+        .filter(record::Column::CustomerId.in_subquery(owner.into_query()));
+    Ok(query.all(db).await.db()?.into_iter().map(record).collect())
 }
 
 /// Records by their ids.

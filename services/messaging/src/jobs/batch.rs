@@ -7,7 +7,7 @@ use std::time::Duration;
 use chassis::trace;
 use futures::stream::{self, StreamExt as _};
 use kernel::{CustomerId, Error, Result, Time, Workspace};
-use store::Unit;
+use store::{Held, Unit};
 use tracing::Instrument as _;
 
 use super::Dispatcher;
@@ -215,7 +215,8 @@ async fn let_go(dispatcher: &Dispatcher, departures: Vec<Departure>) -> Result<(
     .await
 }
 
-/// Tries until it is done: only the end of the process stops it, after which the next one finds what was being sent.
+/// Tries until it is done: only the end of the process stops it, or that delivery has become another process's; who delivers
+/// next finds what was being sent.
 async fn persist<F: Future<Output = Result<()>>>(
     dispatcher: &Dispatcher,
     complaint: &str,
@@ -223,7 +224,7 @@ async fn persist<F: Future<Output = Result<()>>>(
 ) -> Result<()> {
     let stopping = dispatcher.cx.tasks.stopping();
     while let Err(error) = work().await {
-        if !error.kind.retryable() || stopping.is_cancelled() {
+        if !error.kind.retryable() || Held::is_lost(&error) || stopping.is_cancelled() {
             return Err(error);
         }
         tracing::warn!(%error, "{complaint}; trying again");
@@ -251,7 +252,7 @@ struct Answered {
     shut: bool,
 }
 
-/// Notes the answers and commits them. The provider has been called: only the end of the process stops the trying.
+/// Notes the answers and commits them. The provider has been called: that is tried until it is done.
 async fn settle(
     dispatcher: &Dispatcher,
     workspace: &Workspace,

@@ -22,9 +22,12 @@ pub(crate) async fn profiles(
     people: Vec<Person>,
 ) -> Result<Vec<Profile>> {
     let ids: Vec<Uuid> = people.iter().flat_map(|person| &person.records).map(|record| record.0).collect();
-    let rows = records::by_ids(db, workspace, &ids, For::Reading).await?;
+    let (rows, assigned) = futures::try_join!(
+        records::by_ids(db, workspace, &ids, For::Reading),
+        assignments::of_records(db, workspace, &ids),
+    )?;
     let mut held: HashMap<Uuid, Vec<assignment::Model>> = HashMap::new();
-    for row in assignments::of_records(db, workspace, &ids).await? {
+    for row in assigned {
         held.entry(row.record_id).or_default().push(row);
     }
     let tags = if held.is_empty() { Tags::new() } else { tags::all(db, workspace).await? };

@@ -14,8 +14,11 @@ pub(super) async fn get_profile(
 ) -> Result<GetProfileResponse> {
     let person = customers::one(shared, caller, request.customer).await?;
     let id = person.id;
-    let found = assemble::profiles(shared.db.read(), &caller.workspace, vec![person]).await?;
+    let (found, segments) = futures::try_join!(
+        assemble::profiles(shared.db.read(), &caller.workspace, vec![person]),
+        segments::memberships(shared, caller, id),
+    )?;
     let mut profile = found.into_iter().next().ok_or_else(|| Error::not_found("customer", id))?;
-    profile.segments = segments::memberships(shared, caller, id).await?;
+    profile.segments = segments;
     Ok(GetProfileResponse { profile: Some(profile) })
 }
