@@ -7,6 +7,8 @@ use serde_json::json;
 use tempfile::tempdir;
 use tests::platform::{Platform, binary, eventually};
 use tokio::process::Command;
+use wire::audit::ListAuditEntriesRequest;
+use wire::audit::audit_service_client::AuditServiceClient;
 use wire::profile::ListProfilesRequest;
 use wire::profile::profile_service_client::ProfileServiceClient;
 
@@ -14,15 +16,18 @@ use wire::profile::profile_service_client::ProfileServiceClient;
 async fn dead_letters(data: &Path, options: &[&str]) -> Result<String> {
     let setting = format!("common.data={}", data.display());
     let mut command = Command::new(binary()?);
+    command.env("USER", "王芳");
     let output = command.args(["dead-letters", "identity", "--set", &setting]).args(options).output().await?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     Ok(String::from_utf8(output.stdout)?)
 }
 
+/// Returns when that is said, and none waits to be tried again.
 async fn until(data: &Path, wanted: &str) -> Result<String> {
     eventually(wanted, || async {
         let said = dead_letters(data, &[]).await?;
-        Ok(if said.ends_with(&format!("identity: {wanted}\n")) { Ok(said) } else { Err(said) })
+        let tried = !said.contains("(given again)");
+        Ok(if tried && said.ends_with(&format!("identity: {wanted}\n")) { Ok(said) } else { Err(said) })
     })
     .await
 }
@@ -34,6 +39,22 @@ async fn customers(platform: &Platform, wanted: usize) -> Result<()> {
         Ok(if found == wanted { Ok(()) } else { Err(format!("{found} customers")) })
     })
     .await
+}
+
+/// What the audit log of identity says that was done with dead letters, oldest first.
+async fn audited(platform: &Platform) -> Result<Vec<String>> {
+    let filter = ListAuditEntriesRequest {
+        service: "identity".to_owned(),
+        resource_kind: "dead_letter".to_owned(),
+        actor: "operator:王芳".to_owned(),
+        ..ListAuditEntriesRequest::default()
+    };
+    let answer = AuditServiceClient::new(platform.client()?).list_audit_entries(filter).await?.into_inner();
+    for entry in &answer.audit_entries {
+        ensure!(entry.before.is_some(), "{entry:?}");
+        ensure!(entry.after.is_some() == entry.method.ends_with("--redrive"), "{entry:?}");
+    }
+    Ok(answer.audit_entries.into_iter().rev().map(|entry| entry.method).collect())
 }
 
 async fn start(data: &Path, blocked: &str) -> Result<Platform> {
@@ -69,6 +90,9 @@ async fn what_was_set_aside_is_listed_and_taken_once_the_cause_is_mended() -> Re
     assert_eq!(dead_letters(data.path(), &["--discard", "--id", id]).await?, "identity: 1 discarded\n");
     until(data.path(), "0 set aside").await?;
     customers(&platform, 3).await?;
+    // Both were given again twice; what could not be taken then either was discarded.
+    let (asked, discarded) = ("guanxi dead-letters --redrive", "guanxi dead-letters --discard");
+    assert_eq!(audited(&platform).await?, [asked, asked, asked, asked, discarded]);
     platform.stop().await?;
 
     let nowhere = dead_letters(&data.path().join("elsewhere"), &[]).await.unwrap_err().to_string();

@@ -97,6 +97,9 @@ pub(crate) struct DeadLetters {
     /// Forget them for good.
     #[arg(long, conflicts_with = "redrive")]
     pub(crate) discard: bool,
+    /// Who gives them again or discards them, for the audit log.
+    #[arg(long, env = "USER", default_value = "unknown", value_name = "NAME")]
+    pub(crate) by: String,
     #[command(flatten)]
     pub(crate) run: Run,
 }

@@ -2,7 +2,7 @@
 
 use kernel::{Clock, Result};
 use prost::Message as _;
-use store::dead_letter::{self, Choice, row::Model as Letter};
+use store::dead_letter::{self, Act, Choice, row::Model as Letter};
 use store::{Database, Tenant};
 use wire::event::Event;
 
@@ -22,12 +22,16 @@ pub(crate) async fn run(options: DeadLetters) -> Result<()> {
         return Ok(());
     }
     let choice = Choice { workspace: options.workspace, reason: options.reason, ids: options.id };
+    let wanted = match (options.redrive, options.discard) {
+        (true, _) => Some(Act::Redrive),
+        (_, true) => Some(Act::Discard),
+        _ => None,
+    };
     let work = async {
         for (service, db) in assembly.databases(&Clock::system()).await? {
-            ui::say(match (options.redrive, options.discard) {
-                (true, _) => redrive(service, &db, &choice).await?,
-                (_, true) => discard(service, &db, &choice).await?,
-                _ => list(service, &db, &choice).await?,
+            ui::say(match wanted {
+                Some(wanted) => act(service, &db, wanted, &choice, &options.by).await?,
+                None => list(service, &db, &choice).await?,
             });
         }
         Ok(())
@@ -35,20 +39,16 @@ pub(crate) async fn run(options: DeadLetters) -> Result<()> {
     Box::pin(Tenant::Platform.scope(work)).await
 }
 
-async fn redrive(service: &str, db: &Database, choice: &Choice) -> Result<String> {
-    let unit = db.begin().await?;
-    let asked = dead_letter::redrive(unit.db(), choice).await?;
+async fn act(service: &str, db: &Database, act: Act, choice: &Choice, by: &str) -> Result<String> {
+    let mut unit = db.begin().await?;
+    let count = dead_letter::act(&mut unit, act, choice, by).await?;
     unit.commit().await?;
-    Ok(format!(
-        "{service}: {asked} given again; those listed in a few seconds could not be taken this time either"
-    ))
-}
-
-async fn discard(service: &str, db: &Database, choice: &Choice) -> Result<String> {
-    let unit = db.begin().await?;
-    let discarded = dead_letter::discard(unit.db(), choice).await?;
-    unit.commit().await?;
-    Ok(format!("{service}: {discarded} discarded"))
+    Ok(match act {
+        Act::Redrive => format!(
+            "{service}: {count} given again; those listed in a few seconds could not be taken this time either"
+        ),
+        Act::Discard => format!("{service}: {count} discarded"),
+    })
 }
 
 /// One line each; what the event says of its customer is not shown.

@@ -1,15 +1,18 @@
 //! Entries that a service cannot apply: set aside with their reason, so that what comes after them goes on. An operator
 //! looks at them, gives them to the service again once the cause is mended, or discards them.
 
+mod by_hand;
+
 use bus::{Entry, Stream};
 use kernel::{Error, Result, Workspace};
 use prost::Message as _;
-use sea_orm::sea_query::{Condition, Expr};
+use sea_orm::sea_query::Condition;
 use sea_orm::{
     ColumnTrait as _, ConnectionTrait, EntityTrait as _, IntoActiveModel as _, QueryFilter as _,
     QueryOrder as _, QuerySelect as _, Set,
 };
 
+pub use self::by_hand::{Act, act};
 use crate::Delivery;
 use crate::error::StoreResult as _;
 
@@ -109,24 +112,6 @@ pub async fn list(
 ) -> Result<Vec<row::Model>> {
     let chosen = row::Entity::find().filter(choice.condition()).filter(row::Column::Id.gt(after));
     chosen.order_by_asc(row::Column::Id).limit(limit).all(db).await.db()
-}
-
-/// Asks the service to take them again, and says how many. It does so within a second or two, each alone: the effects and
-/// the end of the dead letter are one transaction. What fails again stays, with its new reason.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn redrive(db: &impl ConnectionTrait, choice: &Choice) -> Result<u64> {
-    let update = row::Entity::update_many().col_expr(row::Column::Redrive, Expr::value(true));
-    Ok(update.filter(choice.condition()).exec(db).await.db()?.rows_affected)
-}
-
-/// Forgets them for good, and says how many.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn discard(db: &impl ConnectionTrait, choice: &Choice) -> Result<u64> {
-    Ok(row::Entity::delete_many().filter(choice.condition()).exec(db).await.db()?.rows_affected)
 }
 
 /// Those of a partition that are to be taken again.

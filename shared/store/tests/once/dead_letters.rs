@@ -1,6 +1,6 @@
 //! Poison events: set aside with their reason while the others go on, and applied once when they are given again.
 
-use store::dead_letter::{self, Choice, row::Model as Letter};
+use store::dead_letter::{self, Act, Choice, row::Model as Letter};
 
 use super::*;
 
@@ -9,9 +9,9 @@ async fn letters(db: &Database) -> Vec<Letter> {
 }
 
 /// As `guanxi dead-letters --redrive` does beside the process.
-async fn ask(db: &Database, choice: &Choice) -> u64 {
-    let unit = db.begin().await.unwrap();
-    let asked = dead_letter::redrive(unit.db(), choice).await.unwrap();
+async fn ask(db: &Database, choice: &Choice) -> usize {
+    let mut unit = db.begin().await.unwrap();
+    let asked = dead_letter::act(&mut unit, Act::Redrive, choice, "王芳").await.unwrap();
     unit.commit().await.unwrap();
     asked
 }
