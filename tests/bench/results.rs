@@ -30,7 +30,9 @@ pub(crate) async fn write_all() -> Result<()> {
             }
             Err(error) => {
                 tell(&format!("{name} failed: {error:#}"));
-                writeln!(sections, "\n## {name}\n\nFailed: {error:#}")?;
+                let said = error.to_string();
+                let flaw = said.split("Stack backtrace:").next().unwrap_or_default().trim_end();
+                writeln!(sections, "\n## {name}\n\nFailed: {flaw}")?;
                 failed.push(name);
             }
         }

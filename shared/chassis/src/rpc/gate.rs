@@ -12,6 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::body::Body;
 
 use self::crowd::Crowd;
+pub(super) use self::crowd::OVERLOADED;
 use self::weight::{Load, Room, Weighed};
 use crate::caller::Caller;
 use crate::config::{Common, Rate};

@@ -120,13 +120,14 @@ impl Remote {
             let repeat = match verdict {
                 Verdict::Final => false,
                 Verdict::NotConnected | Verdict::NotBegun => true,
+                Verdict::Full => self.budget.withdraw(),
                 Verdict::Refused | Verdict::Unknown => harmless && self.budget.withdraw(),
             };
             if !repeat || attempts_left == 0 {
                 break;
             }
             // The same address may do when only its connection was at fault.
-            if matches!(verdict, Verdict::NotConnected | Verdict::Refused) {
+            if matches!(verdict, Verdict::NotConnected | Verdict::Full | Verdict::Refused) {
                 tried.push(taken.replica.address);
             }
         }

@@ -2,9 +2,11 @@
 
 use std::error::Error as StdError;
 
-use tonic::Code;
+use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
 
 use super::connector::NotConnected;
+use super::gate::OVERLOADED;
 
 /// What became of one attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +17,8 @@ pub(super) enum Verdict {
     NotConnected,
     /// The connection ended, and for certain nothing was begun on the other side: harmless to repeat for every method.
     NotBegun,
+    /// The service had no place for it, and nothing was begun: to be repeated elsewhere, for every method.
+    Full,
     /// The service says that it cannot, for now: to be repeated elsewhere, for methods that may be.
     Refused,
     /// The connection ended, and perhaps it was done: to be repeated for methods that may be.
@@ -23,8 +27,16 @@ pub(super) enum Verdict {
 
 /// Judges an answer; those of calls that are refused have their code in the headers.
 pub(super) fn of_answer<B>(answer: &http::Response<B>) -> Verdict {
-    let code = answer.headers().get("grpc-status").and_then(|code| code.to_str().ok()?.parse::<i32>().ok());
-    if code == Some(Code::Unavailable as i32) { Verdict::Refused } else { Verdict::Final }
+    let Some(status) = Status::from_header_map(answer.headers()) else { return Verdict::Final };
+    match status.code() {
+        Code::Unavailable => Verdict::Refused,
+        Code::ResourceExhausted
+            if status.get_details_error_info().is_some_and(|info| info.reason == OVERLOADED) =>
+        {
+            Verdict::Full
+        }
+        _ => Verdict::Final,
+    }
 }
 
 /// Judges a failure without an answer.

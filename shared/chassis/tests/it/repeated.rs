@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use chassis::{Caller, rpc};
 use futures::future::{BoxFuture, join_all};
-use kernel::Workspace;
+use kernel::{Error, Kind, Workspace};
 use testkit::{Keys, Stage};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -29,7 +29,7 @@ const WRITES: &str = "/guanxi.identity.v1.IdentityService/MergeCustomers";
 /// Counts its calls and answers all of them alike.
 #[derive(Clone)]
 struct Counter {
-    code: Code,
+    status: Status,
     asked: Arc<AtomicUsize>,
 }
 
@@ -48,7 +48,7 @@ impl Service<http::Request<Body>> for Counter {
 
     fn call(&mut self, _: http::Request<Body>) -> Self::Future {
         self.asked.fetch_add(1, Ordering::SeqCst);
-        let status = Status::new(self.code, "as told");
+        let status = self.status.clone();
         Box::pin(async move { Ok(status.into_http()) })
     }
 }
@@ -64,6 +64,10 @@ struct Two {
 
 impl Two {
     async fn answering(code: Code) -> Self {
+        Self::saying(Status::new(code, "as told")).await
+    }
+
+    async fn saying(status: Status) -> Self {
         let asked: [Arc<AtomicUsize>; 2] = Default::default();
         let mut servers = JoinSet::new();
         let mut addresses = Vec::new();
@@ -71,7 +75,7 @@ impl Two {
         for (asked, stopped) in asked.iter().zip([stop.clone(), CancellationToken::new()]) {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             addresses.push(format!("http://{}", listener.local_addr().unwrap()));
-            let service = Counter { code, asked: asked.clone() };
+            let service = Counter { status: status.clone(), asked: asked.clone() };
             let incoming = tokio_stream::wrappers::TcpListenerStream::new(listener);
             servers.spawn(async move {
                 tonic::transport::Server::builder()
@@ -134,6 +138,18 @@ async fn what_changes_something_is_asked_once() {
     let two = Two::answering(Code::Unavailable).await;
     assert_eq!(two.call(WRITES).await.code(), Code::Unavailable);
     assert_eq!(two.asked().iter().sum::<usize>(), 1);
+}
+
+/// Nothing was begun there. Who asked learns when to come again from the last one that had no place.
+#[tokio::test]
+async fn what_a_full_replica_turns_away_is_asked_of_the_other_one() {
+    let full = Error::new(Kind::Exhausted, "OVERLOADED", "full").retry_after(Duration::from_secs(3));
+    for path in [READS, WRITES] {
+        let two = Two::saying(chassis::status::to_status(&full)).await;
+        let told = chassis::status::from_status(&two.call(path).await);
+        assert_eq!((told.kind, told.retry_after), (full.kind, full.retry_after));
+        assert_eq!(two.asked(), [1, 1], "each once, and no more");
+    }
 }
 
 #[tokio::test]

@@ -8,6 +8,8 @@ use std::time::Duration;
 use kernel::{Error, Kind};
 use tokio::time::Instant;
 
+/// The reason of a call that was refused for want of a place, before anything of it was begun.
+pub(in crate::rpc) const OVERLOADED: &str = "OVERLOADED";
 /// When somebody may come again who is nearly alone: calls take milliseconds.
 const BREATH: Duration = Duration::from_millis(100);
 /// So many more in a second, and everybody waits a breath longer.
@@ -37,7 +39,7 @@ impl Crowd {
     pub(super) fn refusal(&self, why: &str) -> Error {
         let wait = self.wait(Instant::now());
         let message = format!("{why}; come again in {wait:?}");
-        Error::new(Kind::Exhausted, "OVERLOADED", message).retry_after(wait)
+        Error::new(Kind::Exhausted, OVERLOADED, message).retry_after(wait)
     }
 
     fn wait(&self, now: Instant) -> Duration {
