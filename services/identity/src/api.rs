@@ -13,6 +13,8 @@ mod undo_merge;
 use std::sync::Arc;
 
 use chassis::rpc;
+use kernel::Workspace;
+use store::Gathered;
 use tonic::{Request, Response, Status};
 use wire::identity::identity_service_server::IdentityService;
 use wire::identity::{
@@ -24,11 +26,24 @@ use wire::identity::{
 };
 
 use crate::engine::Engine;
+use crate::store::load::{self, Customers, One};
 
 /// Answers calls.
 #[derive(Debug)]
 pub(crate) struct Api {
-    pub engine: Arc<Engine>,
+    engine: Arc<Engine>,
+    customers: Gathered<One, Customers>,
+}
+
+impl Api {
+    pub(crate) fn new(engine: Arc<Engine>) -> Self {
+        let db = engine.db.clone();
+        let read = move |workspace: Workspace, asked: Vec<One>| {
+            let db = db.clone();
+            async move { load::customers(db.read(), &workspace, &asked).await }
+        };
+        Self { engine, customers: Gathered::new(read) }
+    }
 }
 
 type Answer<T> = Result<Response<T>, Status>;

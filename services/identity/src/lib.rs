@@ -44,8 +44,8 @@ impl Service for Identity {
             Arc::new(events::raw::Raw::new(engine.clone(), cx.log.clone())),
             config.batch,
         );
-        let server =
-            IdentityServiceServer::new(api::Api { engine }).max_decoding_message_size(rpc::MAX_MESSAGE_BYTES);
+        let server = IdentityServiceServer::new(api::Api::new(engine))
+            .max_decoding_message_size(rpc::MAX_MESSAGE_BYTES);
         Ok(Parts::default().grpc(move |routes| {
             routes.add_service(server);
         }))

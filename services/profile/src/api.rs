@@ -1,6 +1,6 @@
 //! `ProfileService` and `TagService`: one file per RPC, or per resource where RPCs are trivial.
 
-mod assemble;
+pub(crate) mod assemble;
 mod assign_tags;
 mod batch_get_profiles;
 mod customers;

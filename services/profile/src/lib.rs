@@ -13,16 +13,18 @@ mod tagging;
 
 use std::sync::Arc;
 
-use ::store::Database;
+use ::store::{Database, Gathered};
 use bus::Stream;
 use chassis::rpc::{self, Rpc};
 use chassis::{Alarm, Context, Parts, Service};
-use kernel::{Clock, Ids, Result, Workspaces};
+use kernel::{Clock, Ids, Result, Workspace, Workspaces};
 use prometheus_client::metrics::counter::Counter;
 use sea_orm_migration::MigrationTrait;
+use uuid::Uuid;
 use wire::profile::profile_service_server::ProfileServiceServer;
 use wire::profile::tag_service_server::TagServiceServer;
 
+use crate::api::assemble::Kept;
 use crate::config::{Config, Knobs};
 
 /// The service.
@@ -33,6 +35,8 @@ pub struct Profile;
 #[derive(Clone, Debug)]
 pub(crate) struct Shared {
     pub(crate) db: Database,
+    /// What is kept of the records of one customer and others.
+    pub(crate) kept: Gathered<Vec<Uuid>, Kept>,
     pub(crate) clock: Clock,
     pub(crate) ids: Ids,
     pub(crate) rpc: Rpc,
@@ -61,6 +65,7 @@ impl Service for Profile {
             expiry: Alarm::default(),
             sweep: Alarm::default(),
             refused: Counter::default(),
+            kept: kept(&cx.db),
             db: cx.db.clone(),
             clock: cx.clock.clone(),
             ids: cx.ids.clone(),
@@ -88,4 +93,12 @@ impl Service for Profile {
                 routes.add_service(tags.max_decoding_message_size(rpc::MAX_MESSAGE_BYTES));
             }))
     }
+}
+
+fn kept(db: &Database) -> Gathered<Vec<Uuid>, Kept> {
+    let db = db.clone();
+    Gathered::new(move |workspace: Workspace, records: Vec<Vec<Uuid>>| {
+        let db = db.clone();
+        async move { Kept::read(db.read(), &workspace, &records.concat()).await }
+    })
 }

@@ -8,29 +8,49 @@ mod save;
 mod segments;
 mod tier_sets;
 
+use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
 use chassis::rpc;
-use kernel::{Error, Result};
-use store::Applied;
+use kernel::{Error, Result, Workspace};
+use store::{Applied, Gathered};
 use tonic::{Request, Response, Status};
+use uuid::Uuid;
 use wire::segmentation::segmentation_service_server::SegmentationService;
 use wire::segmentation::*;
 
-pub(crate) use self::queries::Recent;
+use self::queries::Recent;
+use crate::domain::person::Customer;
 use crate::engine::Engine;
+use crate::store::people;
 
 /// Answers calls.
 #[derive(Clone, Debug)]
 pub(crate) struct Api {
     /// The jobs hold it. Were it held here, a process that stopped would keep it, and its log, for ever: the way to
     /// other services leads back to these routes.
-    pub(crate) engine: Weak<Engine>,
-    pub(crate) applied: Applied,
-    pub(crate) recent: Recent,
+    engine: Weak<Engine>,
+    applied: Applied,
+    recent: Recent,
+    /// By the ids they were asked for, with their present ones.
+    customers: Gathered<Uuid, HashMap<Uuid, (Uuid, Customer)>>,
 }
 
 impl Api {
+    pub(crate) fn new(engine: &Arc<Engine>, applied: Applied) -> Self {
+        let db = engine.cx.db.clone();
+        let read = move |workspace: Workspace, ids: Vec<Uuid>| {
+            let db = db.clone();
+            async move { people::resolve(db.read(), &workspace, &ids).await }
+        };
+        Self {
+            engine: Arc::downgrade(engine),
+            applied,
+            recent: Recent::default(),
+            customers: Gathered::new(read),
+        }
+    }
+
     fn engine(&self) -> Result<Arc<Engine>> {
         self.engine.upgrade().ok_or_else(|| Error::unavailable("the service is stopping"))
     }

@@ -42,7 +42,7 @@ impl Service for Segmentation {
         let consumer = events::Consumer { engine: engine.clone() };
         let applied = cx.consume(Stream::Events, Arc::new(consumer), batch);
         jobs::register(&engine);
-        let api = api::Api { engine: Arc::downgrade(&engine), applied, recent: api::Recent::default() };
+        let api = api::Api::new(&engine, applied);
         let server = SegmentationServiceServer::new(api).max_decoding_message_size(rpc::MAX_MESSAGE_BYTES);
         Ok(Parts::default().grpc(move |routes| {
             routes.add_service(server);

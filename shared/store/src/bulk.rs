@@ -46,6 +46,15 @@ pub enum Bound {
     Greatest,
 }
 
+/// Values for an `IN`, the last of them repeated until there are a power of two of them: the text of the statement is one
+/// of few then.
+pub fn rounded<T: Clone>(mut values: Vec<T>) -> Vec<T> {
+    if let Some(last) = values.last().cloned() {
+        values.resize(values.len().next_power_of_two(), last);
+    }
+    values
+}
+
 type Column<A> = <<A as ActiveModelTrait>::Entity as EntityTrait>::Column;
 
 /// Inserts rows, each with a value for every column.

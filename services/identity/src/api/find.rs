@@ -38,9 +38,9 @@ impl Api {
                 (One::Identified(identifier), name)
             }
         };
-        let records = load::beside(self.engine.db.read(), workspace, one).await?;
-        let found = records.first().map(|record| record.customer);
-        found.map(|id| (id, records)).ok_or_else(|| Error::not_found("customer", name))
+        let found = self.customers.get(workspace, one.clone()).await?;
+        let (id, records) = found.having(&one).ok_or_else(|| Error::not_found("customer", name))?;
+        Ok((id, records.to_vec()))
     }
 
     /// Where ids lead: the customer of the record each was founded with. Unknown ones are left out.

@@ -1,6 +1,6 @@
 //! Reading records and links.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use kernel::{CustomerId, Error, RecordId, Result, Time, Workspace};
 use sea_orm::{
@@ -8,6 +8,7 @@ use sea_orm::{
     QuerySelect as _, QueryTrait as _,
 };
 use store::StoreResult as _;
+use store::bulk::rounded;
 use uuid::Uuid;
 
 use super::CHUNK;
@@ -22,51 +23,86 @@ pub(crate) async fn by_identifiers(
 ) -> Result<Vec<StoredRecord>> {
     let mut found = Vec::new();
     for chunk in identifiers.chunks(CHUNK) {
-        let mut by_namespace: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        for identifier in chunk {
-            by_namespace.entry(&identifier.namespace).or_default().push(&identifier.value);
-        }
-        // One branch per namespace, each with the leading columns of the primary key.
-        let mut any = Condition::any();
-        for (namespace, values) in by_namespace {
-            let branch = Condition::all()
-                .add(record::Column::Workspace.eq(workspace.as_str()))
-                .add(record::Column::Namespace.eq(namespace))
-                .add(record::Column::Value.is_in(values));
-            any = any.add(branch);
-        }
+        let any = identified(workspace, chunk);
         found.extend(record::Entity::find().filter(any).all(db).await.db()?.into_iter().map(record));
     }
     Ok(found)
 }
 
 /// A record by what it is known by.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum One {
     Identified(Identifier),
     /// The one that a customer was founded with.
     Founder(RecordId),
 }
 
-/// All records of the customer that has this one, in one query; none when there is no such record.
-pub(crate) async fn beside(
+/// Customers that were asked for by one of their records.
+#[derive(Debug, Default)]
+pub(crate) struct Customers {
+    owners: HashMap<One, CustomerId>,
+    records: HashMap<CustomerId, Vec<StoredRecord>>,
+}
+
+impl Customers {
+    /// The customer that has this record, with all its records.
+    pub(crate) fn having(&self, one: &One) -> Option<(CustomerId, &[StoredRecord])> {
+        let id = *self.owners.get(one)?;
+        Some((id, self.records.get(&id)?))
+    }
+}
+
+/// The customers that have these records, in one query for as many as one statement takes.
+pub(crate) async fn customers(
     db: &impl ConnectionTrait,
     workspace: &Workspace,
-    one: One,
-) -> Result<Vec<StoredRecord>> {
+    asked: &[One],
+) -> Result<Customers> {
+    let mut found = Customers::default();
     let of_workspace = || record::Column::Workspace.eq(workspace.as_str());
-    let it = match one {
-        One::Identified(Identifier { namespace, value }) => {
-            record::Column::Namespace.eq(&*namespace).and(record::Column::Value.eq(&*value))
+    for chunk in asked.chunks(CHUNK) {
+        let (mut identifiers, mut founders) = (Vec::new(), Vec::new());
+        for one in chunk {
+            match one {
+                One::Identified(identifier) => identifiers.push(identifier),
+                One::Founder(id) => founders.push(id.0),
+            }
         }
-        One::Founder(id) => record::Column::RecordId.eq(id.0).and(record::Column::Founder.eq(true)),
-    };
-    let mut owner = record::Entity::find().select_only().column(record::Column::CustomerId);
-    owner = owner.filter(of_workspace()).filter(it);
-    let query = record::Entity::find()
-        .filter(of_workspace())
-        .filter(record::Column::CustomerId.in_subquery(owner.into_query()));
-    Ok(query.all(db).await.db()?.into_iter().map(record).collect())
+        let mut any = identified(workspace, identifiers);
+        if !founders.is_empty() {
+            let founders = record::Column::RecordId.is_in(rounded(founders));
+            any = any.add(of_workspace().and(founders).and(record::Column::Founder.eq(true)));
+        }
+        let owners = record::Entity::find().select_only().column(record::Column::CustomerId).filter(any);
+        let query = record::Entity::find()
+            .filter(of_workspace())
+            .filter(record::Column::CustomerId.in_subquery(owners.into_query()));
+        let mut records: HashMap<CustomerId, Vec<StoredRecord>> = HashMap::new();
+        for record in query.all(db).await.db()?.into_iter().map(record) {
+            found.owners.insert(One::Identified(record.identifier.clone()), record.customer);
+            if record.founder {
+                found.owners.insert(One::Founder(record.record), record.customer);
+            }
+            records.entry(record.customer).or_default().push(record);
+        }
+        found.records.extend(records);
+    }
+    Ok(found)
+}
+
+/// One branch per namespace, each with the leading columns of the primary key.
+fn identified<'a>(workspace: &Workspace, identifiers: impl IntoIterator<Item = &'a Identifier>) -> Condition {
+    let mut by_namespace: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for identifier in identifiers {
+        by_namespace.entry(&identifier.namespace).or_default().push(&identifier.value);
+    }
+    by_namespace.into_iter().fold(Condition::any(), |any, (namespace, values)| {
+        let branch = Condition::all()
+            .add(record::Column::Workspace.eq(workspace.as_str()))
+            .add(record::Column::Namespace.eq(namespace))
+            .add(record::Column::Value.is_in(rounded(values)));
+        any.add(branch)
+    })
 }
 
 /// Records by their ids.

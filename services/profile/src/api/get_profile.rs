@@ -1,11 +1,12 @@
 //! `GetProfile`.
 
 use chassis::Caller;
-use kernel::{Error, Result};
-use wire::profile::{GetProfileRequest, GetProfileResponse};
+use kernel::Result;
+use uuid::Uuid;
+use wire::profile::{GetProfileRequest, GetProfileResponse, Profile};
 
 use crate::Shared;
-use crate::api::{assemble, customers, segments};
+use crate::api::{customers, segments};
 
 pub(super) async fn get_profile(
     shared: &Shared,
@@ -13,12 +14,10 @@ pub(super) async fn get_profile(
     request: GetProfileRequest,
 ) -> Result<GetProfileResponse> {
     let person = customers::one(shared, caller, request.customer).await?;
-    let id = person.id;
-    let (found, segments) = futures::try_join!(
-        assemble::profiles(shared.db.read(), &caller.workspace, vec![person]),
-        segments::memberships(shared, caller, id),
+    let records: Vec<Uuid> = person.records.iter().map(|record| record.0).collect();
+    let (kept, segments) = futures::try_join!(
+        shared.kept.get(&caller.workspace, records),
+        segments::memberships(shared, caller, person.id),
     )?;
-    let mut profile = found.into_iter().next().ok_or_else(|| Error::not_found("customer", id))?;
-    profile.segments = segments;
-    Ok(GetProfileResponse { profile: Some(profile) })
+    Ok(GetProfileResponse { profile: Some(Profile { segments, ..kept.profile(person)? }) })
 }

@@ -7,7 +7,7 @@ use sea_orm::sea_query::{Expr, Query};
 use sea_orm::{ColumnTrait as _, ConnectionTrait, EntityTrait as _, ExprTrait as _, Order};
 use sea_orm::{IntoActiveModel, QueryFilter as _, QueryOrder as _, QuerySelect as _};
 use store::StoreResult as _;
-use store::bulk::{self, Clash};
+use store::bulk::{self, Clash, rounded};
 use uuid::Uuid;
 
 use super::CHUNK;
@@ -24,7 +24,7 @@ pub(crate) async fn of_records(
     for chunk in records.chunks(CHUNK) {
         let query = Entity::find()
             .filter(Column::Workspace.eq(workspace.as_str()))
-            .filter(Column::RecordId.is_in(chunk.iter().copied()));
+            .filter(Column::RecordId.is_in(rounded(chunk.to_vec())));
         rows.extend(query.all(db).await.db()?);
     }
     Ok(rows)

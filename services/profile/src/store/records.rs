@@ -7,7 +7,7 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _, ExprTrait as _, Order};
 use sea_orm::{IntoActiveModel, QueryFilter as _, QueryOrder as _, QuerySelect as _};
 use store::StoreResult as _;
-use store::bulk::{self, Bound, Clash};
+use store::bulk::{self, Bound, Clash, rounded};
 use uuid::Uuid;
 
 use super::CHUNK;
@@ -55,7 +55,7 @@ async fn select(
     for chunk in sorted.chunks(CHUNK) {
         let query = Entity::find()
             .filter(Column::Workspace.eq(workspace.as_str()))
-            .filter(column.is_in(chunk.iter().copied()))
+            .filter(column.is_in(rounded(chunk.to_vec())))
             .order_by(Column::RecordId, Order::Asc);
         let query = if purpose == For::Writing { query.lock_exclusive() } else { query };
         rows.extend(query.all(db).await.db()?);

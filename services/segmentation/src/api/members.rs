@@ -1,10 +1,8 @@
 //! Who is in a segment, and what a customer is in.
 
-use std::collections::{BTreeSet, HashMap};
-
 use chassis::{Caller, rpc};
 use kernel::page::Page;
-use kernel::{CustomerId, Error, Result, Workspace};
+use kernel::{CustomerId, Error, Result};
 use uuid::Uuid;
 use wire::identity::GetCustomerRequest;
 use wire::identity::get_customer_request::Customer as AskedCustomer;
@@ -14,8 +12,7 @@ use wire::segmentation::*;
 
 use super::{Api, save};
 use crate::domain::definition::Kind;
-use crate::domain::person::Customer;
-use crate::store::{members, people};
+use crate::store::members;
 
 impl Api {
     pub(super) async fn do_list_members(
@@ -45,7 +42,7 @@ impl Api {
         message: ListMembershipsRequest,
     ) -> Result<ListMembershipsResponse> {
         let asked = self.asked_customer(&caller, message.customer).await?;
-        let found = self.resolve(&caller.workspace, &[asked]).await?;
+        let found = self.customers.get(&caller.workspace, asked).await?;
         let (_, customer) = found.get(&asked).ok_or_else(|| Error::not_found("customer", asked))?;
         let catalogue = self.engine()?.committed(&caller.workspace).await?;
         let shown = |(part, since)| {
@@ -69,35 +66,6 @@ impl Api {
                 Ok(answer.customer.unwrap_or_default().customer_id.parse::<CustomerId>()?.0)
             }
         }
-    }
-
-    /// The customers that ids lead to, with their present id; ids that are not known are left out.
-    pub(super) async fn resolve(
-        &self,
-        workspace: &Workspace,
-        ids: &[Uuid],
-    ) -> Result<HashMap<Uuid, (Uuid, Customer)>> {
-        let engine = self.engine()?;
-        let db = engine.cx.db.read();
-        let mut found = HashMap::new();
-        // Asked id by the id it leads to so far.
-        let mut open: HashMap<Uuid, Vec<Uuid>> = ids.iter().map(|id| (*id, vec![*id])).collect();
-        while !open.is_empty() {
-            let asked: Vec<Uuid> = open.keys().copied().collect();
-            for (id, customer) in people::customers(db, workspace, &asked).await? {
-                for asked in open.remove(&id).unwrap_or_default() {
-                    found.insert(asked, (id, customer.clone()));
-                }
-            }
-            let missing: BTreeSet<Uuid> = open.keys().copied().collect();
-            let missing: Vec<Uuid> = missing.into_iter().collect();
-            let mut next: HashMap<Uuid, Vec<Uuid>> = HashMap::new();
-            for (absorbed, survivor) in people::aliases(db, workspace, &missing).await? {
-                next.entry(survivor).or_default().extend(open.remove(&absorbed).unwrap_or_default());
-            }
-            open = next;
-        }
-        Ok(found)
     }
 }
 

@@ -95,13 +95,14 @@ impl Api {
         if message.fresh {
             self.applied.caught_up().await?;
         }
-        let customers = self.resolve(&caller.workspace, &ids).await?;
+        let db = self.engine()?.cx.db.clone();
+        let customers = people::resolve(db.read(), &caller.workspace, &ids).await?;
         let present: Vec<Uuid> = customers.values().map(|(id, _)| *id).collect();
         let field = |at| format!("conditions[{at}]");
         let inquiry =
             Inquiry::prepare(&*self.engine()?, &caller, &message.conditions, field, &present).await?;
         let records: Vec<Uuid> = customers.values().flat_map(|(_, c)| c.records.iter().copied()).collect();
-        let records = people::records(self.engine()?.cx.db.read(), &caller.workspace, &records).await?;
+        let records = people::records(db.read(), &caller.workspace, &records).await?;
         let records = records.into_iter().collect();
         let row = |id: &Uuid| {
             let (_, customer) = customers.get(id)?;

@@ -1,6 +1,6 @@
 //! Records, customers and aliases: read and written by hundreds.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use kernel::{Result, Time, Workspace};
 use rules::State;
@@ -9,6 +9,7 @@ use sea_orm::{
     Set,
 };
 use store::StoreResult as _;
+use store::bulk::rounded;
 use uuid::Uuid;
 
 use super::row::{alias, applied_merge, customer_state, record_state};
@@ -43,10 +44,37 @@ pub(crate) async fn customers(
     let mut found = Vec::with_capacity(ids.len());
     for chunk in ids.chunks(KEYS) {
         let of = customer_state::Column::Workspace.eq(workspace.as_str());
-        let within = customer_state::Column::CustomerId.is_in(chunk.iter().copied());
+        let within = customer_state::Column::CustomerId.is_in(rounded(chunk.to_vec()));
         for row in customer_state::Entity::find().filter(of).filter(within).all(db).await.db()? {
             found.push((row.customer_id, read_customer(&row)?));
         }
+    }
+    Ok(found)
+}
+
+/// The customers that ids lead to, with their present id; ids that are not known are left out.
+pub(crate) async fn resolve(
+    db: &impl ConnectionTrait,
+    workspace: &Workspace,
+    ids: &[Uuid],
+) -> Result<HashMap<Uuid, (Uuid, Customer)>> {
+    let mut found = HashMap::new();
+    // Asked id by the id it leads to so far.
+    let mut open: HashMap<Uuid, Vec<Uuid>> = ids.iter().map(|id| (*id, vec![*id])).collect();
+    while !open.is_empty() {
+        let asked: Vec<Uuid> = open.keys().copied().collect();
+        for (id, customer) in customers(db, workspace, &asked).await? {
+            for asked in open.remove(&id).unwrap_or_default() {
+                found.insert(asked, (id, customer.clone()));
+            }
+        }
+        let missing: BTreeSet<Uuid> = open.keys().copied().collect();
+        let missing: Vec<Uuid> = missing.into_iter().collect();
+        let mut next: HashMap<Uuid, Vec<Uuid>> = HashMap::new();
+        for (absorbed, survivor) in aliases(db, workspace, &missing).await? {
+            next.entry(survivor).or_default().extend(open.remove(&absorbed).unwrap_or_default());
+        }
+        open = next;
     }
     Ok(found)
 }
@@ -184,7 +212,7 @@ pub(crate) async fn save_customers<'a>(
     put(db, rows).await?;
     for chunk in gone.chunks(KEYS) {
         let of = customer_state::Column::Workspace.eq(workspace.as_str());
-        let within = customer_state::Column::CustomerId.is_in(chunk.iter().copied());
+        let within = customer_state::Column::CustomerId.is_in(rounded(chunk.to_vec()));
         customer_state::Entity::delete_many().filter(of).filter(within).exec(db).await.db()?;
     }
     Ok(())

@@ -1,0 +1,252 @@
+//! Reads that come at the same time, gathered: what is asked for while others are being read is read with one query.
+//!
+//! A query costs a change of threads (SQLite) or a round trip (PostgreSQL), whatever it asks for. Who asks alone waits for
+//! nobody; the more ask, the more of them share a query.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, Shared};
+use kernel::{Error, Result, Workspace};
+use tokio::sync::Semaphore;
+
+use crate::Tenant;
+
+/// Reads under way; the next one gathers until one of them has ended. One is answered while another one is being read.
+const UNDER_WAY: usize = 2;
+
+type Read<K, V> = dyn Fn(Workspace, Vec<K>) -> BoxFuture<'static, Result<V>> + Send + Sync;
+/// Driven by all who wait for it, whichever of them is there; given up when none of them is any more.
+type Answer<V> = Shared<BoxFuture<'static, Result<Arc<V>, Arc<Error>>>>;
+
+/// Reads by keys, gathered by workspace. Cheap to clone.
+pub struct Gathered<K, V> {
+    inner: Arc<Inner<K, V>>,
+}
+
+struct Inner<K, V> {
+    read: Box<Read<K, V>>,
+    under_way: Semaphore,
+    /// What was not begun yet.
+    open: Mutex<HashMap<Workspace, Gathering<K, V>>>,
+}
+
+struct Gathering<K, V> {
+    keys: Vec<K>,
+    answer: Answer<V>,
+}
+
+impl<K, V> Clone for Gathered<K, V> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone() }
+    }
+}
+
+impl<K, V> std::fmt::Debug for Gathered<K, V> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gathered").field("free", &self.inner.under_way.available_permits()).finish()
+    }
+}
+
+impl<K: Send + 'static, V: Send + Sync + 'static> Gathered<K, V> {
+    /// `read` reads what belongs to many keys of one workspace, the same key perhaps more than once.
+    pub fn new<F: Future<Output = Result<V>> + Send + 'static>(
+        read: impl Fn(Workspace, Vec<K>) -> F + Send + Sync + 'static,
+    ) -> Self {
+        let read = Box::new(move |workspace, keys| read(workspace, keys).boxed());
+        let inner = Inner { read, under_way: Semaphore::new(UNDER_WAY), open: Mutex::default() };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// What was read for this key and others, as of some moment after this call.
+    ///
+    /// # Errors
+    /// What the read said.
+    pub async fn get(&self, workspace: &Workspace, key: K) -> Result<Arc<V>> {
+        let answer = self.inner.join(workspace, key);
+        answer
+            .await
+            .map_err(|error| Error::new(error.kind, error.reason, error.message.clone()).caused_by(error))
+    }
+}
+
+impl<K: Send + 'static, V: Send + Sync + 'static> Inner<K, V> {
+    fn open(&self) -> MutexGuard<'_, HashMap<Workspace, Gathering<K, V>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn join(self: &Arc<Self>, workspace: &Workspace, key: K) -> Answer<V> {
+        let mut open = self.open();
+        let gathering = open.entry(workspace.clone()).or_insert_with(|| {
+            let answer = answer(Arc::downgrade(self), workspace.clone()).boxed().shared();
+            Gathering { keys: Vec::new(), answer }
+        });
+        gathering.keys.push(key);
+        gathering.answer.clone()
+    }
+}
+
+async fn answer<K: Send + 'static, V: Send + Sync + 'static>(
+    inner: Weak<Inner<K, V>>,
+    workspace: Workspace,
+) -> Result<Arc<V>, Arc<Error>> {
+    // Who waits for it holds the other end.
+    let gone = || Error::unavailable("the process is stopping");
+    let inner = inner.upgrade().ok_or_else(gone)?;
+    let _turn = inner.under_way.acquire().await.map_err(|_| gone())?;
+    // Whoever asks from now on is answered by the next one.
+    let keys = inner.open().remove(&workspace).map(|gathering| gathering.keys).unwrap_or_default();
+    let read = (inner.read)(workspace.clone(), keys);
+    Tenant::Workspace(workspace).scope(read).await.map(Arc::new).map_err(Arc::new)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+    use super::*;
+    use futures::future::join_all;
+    use kernel::Kind;
+
+    type Asked = (Workspace, Vec<u32>);
+
+    /// Answers with the keys it was asked for, once it is let go.
+    #[derive(Clone)]
+    struct World {
+        asked: Arc<Mutex<Vec<Asked>>>,
+        go: Arc<Semaphore>,
+        given_up: Arc<AtomicUsize>,
+        broken: Arc<AtomicBool>,
+    }
+
+    struct Begun(Arc<AtomicUsize>);
+
+    impl Drop for Begun {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    impl World {
+        fn new() -> Self {
+            let (asked, given_up, broken) = Default::default();
+            Self { asked, go: Arc::new(Semaphore::new(0)), given_up, broken }
+        }
+
+        /// Lets so many reads come to their end.
+        fn let_go(&self, reads: usize) {
+            self.go.add_permits(reads);
+        }
+
+        fn gathered(&self) -> Gathered<u32, Vec<u32>> {
+            let world = self.clone();
+            Gathered::new(move |workspace, keys| {
+                let world = world.clone();
+                async move {
+                    world.asked.lock().unwrap().push((workspace.clone(), keys.clone()));
+                    assert_eq!(Tenant::current(), Some(Tenant::Workspace(workspace)));
+                    let begun = Begun(world.given_up.clone());
+                    world.go.acquire().await.unwrap().forget();
+                    std::mem::forget(begun);
+                    if world.broken.load(Ordering::SeqCst) {
+                        return Err(Error::new(Kind::Unavailable, "DATABASE_BUSY", "busy"));
+                    }
+                    Ok(keys)
+                }
+            })
+        }
+
+        fn asked(&self) -> Vec<Vec<u32>> {
+            self.asked.lock().unwrap().iter().map(|(_, keys)| keys.clone()).collect()
+        }
+    }
+
+    fn shop(n: u32) -> Workspace {
+        Workspace::new(format!("shop-{n}"))
+    }
+
+    #[tokio::test]
+    async fn two_are_under_way_and_the_next_one_gathers() {
+        let world = World::new();
+        let (gathered, workspace) = (world.gathered(), shop(1));
+        let mut asking: Vec<_> = Vec::new();
+        for n in 0..10 {
+            let mut one = Box::pin(gathered.get(&workspace, n));
+            assert!(futures::poll!(&mut one).is_pending());
+            asking.push(one);
+        }
+        assert_eq!(world.asked(), [vec![0], vec![1]]);
+        world.let_go(2);
+        for one in &mut asking {
+            let _first = futures::poll!(one);
+        }
+        assert_eq!(world.asked(), [vec![0], vec![1], (2..10).collect()]);
+        world.let_go(1);
+        assert_eq!(*asking.pop().unwrap().await.unwrap(), (2..10).collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn workspaces_are_read_apart() {
+        let world = World::new();
+        let gathered = world.gathered();
+        let mut asking: Vec<_> = (1..=3)
+            .map(|n| (n, gathered.clone()))
+            .map(|(n, gathered)| {
+                Box::pin(async move { gathered.get(&shop(n), n).await.map(|keys| keys.to_vec()) })
+            })
+            .collect();
+        while !asking.is_empty() {
+            for one in &mut asking {
+                let _begun = futures::poll!(one.as_mut());
+            }
+            world.let_go(2);
+            let mut left = Vec::new();
+            for mut one in asking {
+                match futures::poll!(one.as_mut()) {
+                    std::task::Poll::Ready(answer) => assert_eq!(answer.unwrap().len(), 1),
+                    std::task::Poll::Pending => left.push(one),
+                }
+            }
+            asking = left;
+        }
+        let asked = world.asked.lock().unwrap().clone();
+        let each: Vec<Asked> = (1..=3).map(|n| (shop(n), vec![n])).collect();
+        assert_eq!(asked, each);
+    }
+
+    #[tokio::test]
+    async fn a_failure_is_told_to_all_who_asked_and_to_nobody_after_them() {
+        let world = World::new();
+        world.broken.store(true, Ordering::SeqCst);
+        let gathered = world.gathered();
+        world.let_go(3);
+        let workspace = shop(1);
+        for error in join_all((0..3).map(|n| gathered.get(&workspace, n))).await {
+            let error = error.unwrap_err();
+            assert_eq!((error.kind, error.reason), (Kind::Unavailable, "DATABASE_BUSY"));
+        }
+        world.broken.store(false, Ordering::SeqCst);
+        world.let_go(1);
+        assert_eq!(*gathered.get(&workspace, 7).await.unwrap(), [7]);
+    }
+
+    #[tokio::test]
+    async fn who_goes_away_leaves_the_others_their_answer() {
+        let world = World::new();
+        let (gathered, workspace) = (world.gathered(), shop(1));
+        let (mut first, mut second) =
+            (Box::pin(gathered.get(&workspace, 1)), Box::pin(gathered.get(&workspace, 2)));
+        // Both are there when the first begins the read.
+        let both = gathered.inner.join(&workspace, 3);
+        assert!(futures::poll!(&mut second).is_pending());
+        assert!(futures::poll!(&mut first).is_pending());
+        drop((first, both));
+        world.let_go(1);
+        assert_eq!(*second.await.unwrap(), [3, 2]);
+        assert_eq!(world.given_up.load(Ordering::SeqCst), 1, "what nobody waits for any more is given up");
+        world.let_go(1);
+        assert_eq!(*gathered.get(&workspace, 4).await.unwrap(), [4]);
+    }
+}
