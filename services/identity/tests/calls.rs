@@ -118,6 +118,47 @@ async fn many_are_resolved_in_order_and_mistakes_are_named() {
     );
 }
 
+/// Calls that come together share a query.
+#[tokio::test]
+async fn who_is_asked_for_at_the_same_time_is_told_apart() {
+    const CUSTOMERS: usize = 40;
+    let (_stage, mut client) = open().await;
+    let names: Vec<(String, String)> =
+        (0..CUSTOMERS).map(|n| (format!("会员{n}"), format!("m{n}@x.cn"))).collect();
+    let requests: Vec<_> =
+        names.iter().map(|(user, mail)| together(&[("user_id", user), ("email", mail)])).collect();
+    let answer = client.resolve_identities(ResolveIdentitiesRequest { requests }).await.unwrap().into_inner();
+    let mut owners: Vec<String> = answer.responses.into_iter().map(|one| one.customer_id).collect();
+    let alias = owners[7].clone();
+    owners[7] = merge(&mut client, [&owners[3], &owners[7]]).await.unwrap().survivor;
+    let by_name = |namespace: &str, value: &str| {
+        By::Identifier(Identifier { namespace: namespace.to_owned(), value: value.to_owned() })
+    };
+    let mut asked = vec![
+        (By::CustomerId(alias), Some(owners[7].clone())),
+        (By::CustomerId(uuid::Uuid::nil().to_string()), None),
+        (by_name("user_id", "m1@x.cn"), None),
+    ];
+    for ((user, mail), owner) in names.iter().zip(&owners) {
+        for by in [by_name("user_id", user), by_name("email", mail), By::CustomerId(owner.clone())] {
+            asked.push((by, Some(owner.clone())));
+        }
+    }
+    let ask = |(by, owner): (By, Option<String>)| {
+        let mut client = client.clone();
+        async move {
+            let answer = client.get_customer(GetCustomerRequest { customer: Some(by.clone()) }).await;
+            let found = answer.ok().map(|answer| answer.into_inner().customer.unwrap());
+            assert_eq!(found.as_ref().map(|customer| &customer.customer_id), owner.as_ref(), "{by:?}");
+            found.map(|customer| customer.records.len())
+        }
+    };
+    let records = futures::future::join_all(asked.into_iter().map(ask)).await;
+    // Two each; the two that were joined have four, by alias, by two names each and by id each.
+    let counts = [None, Some(2), Some(4)].map(|count| records.iter().filter(|one| **one == count).count());
+    assert_eq!(counts, [2, 3 * (CUSTOMERS - 2), 1 + 6]);
+}
+
 #[tokio::test]
 async fn a_merge_by_hand_exceeds_limits_and_undoing_it_restores_both() {
     let (stage, mut client) = open().await;
