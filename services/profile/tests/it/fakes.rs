@@ -14,13 +14,20 @@ pub(crate) struct Config {
 /// Their defaults.
 pub(crate) const DEFAULTS: &str = "";
 
-/// Every event on the log, in order: all that the stand-ins know.
+/// Every event on the log, in the order of their times: all that the stand-ins know.
 pub(crate) async fn events(log: &Weak<dyn bus::Log>) -> Vec<wire::event::Event> {
     use prost::Message as _;
     // A strong one would keep the log open beyond the process under test.
     let log = log.upgrade().unwrap();
-    let entries = log.read(bus::Stream::Events, 0, 0, 1_000_000).await.unwrap();
-    entries.iter().map(|entry| wire::event::Event::decode(entry.record.payload.clone()).unwrap()).collect()
+    let mut events = Vec::new();
+    for partition in 0..log.partitions() {
+        let entries = log.read(bus::Stream::Events, partition, 0, 1_000_000).await.unwrap();
+        let event = |entry: &bus::Entry| wire::event::Event::decode(entry.record.payload.clone()).unwrap();
+        events.extend(entries.iter().map(event));
+    }
+    // A merge comes behind the customers it joins, wherever they stand.
+    events.sort_by_key(chassis::fact::time);
+    events
 }
 
 /// Methods that no test calls, as `async_trait` would write them.
