@@ -30,9 +30,7 @@ pub(crate) async fn write_all() -> Result<()> {
             }
             Err(error) => {
                 tell(&format!("{name} failed: {error:#}"));
-                let said = error.to_string();
-                let flaw = said.split("Stack backtrace:").next().unwrap_or_default().trim_end();
-                writeln!(sections, "\n## {name}\n\nFailed: {flaw}")?;
+                writeln!(sections, "\n## {name}\n\nFailed: {error:#}")?;
                 failed.push(name);
             }
         }
@@ -53,6 +51,9 @@ async fn run_alone(name: &str) -> Result<Report> {
     let output = tokio::process::Command::new(std::env::current_exe()?)
         .arg(name)
         .arg(file.path())
+        // What it says of a failure goes into the file.
+        .env("RUST_BACKTRACE", "0")
+        .env("RUST_LIB_BACKTRACE", "0")
         .kill_on_drop(true)
         .output()
         .await?;

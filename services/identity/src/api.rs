@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use chassis::rpc;
 use kernel::Workspace;
-use store::Gathered;
+use store::{Gathered, Reader};
 use tonic::{Request, Response, Status};
 use wire::identity::identity_service_server::IdentityService;
 use wire::identity::{
@@ -32,17 +32,15 @@ use crate::store::load::{self, Customers, One};
 #[derive(Debug)]
 pub(crate) struct Api {
     engine: Arc<Engine>,
-    customers: Gathered<One, Customers>,
+    gathered: Gathered<One, Customers>,
 }
 
 impl Api {
     pub(crate) fn new(engine: Arc<Engine>) -> Self {
-        let db = engine.db.clone();
-        let read = move |workspace: Workspace, asked: Vec<One>| {
-            let db = db.clone();
-            async move { load::customers(db.read(), &workspace, &asked).await }
+        let read = |reader: Reader, workspace: Workspace, asked: Vec<One>| async move {
+            load::customers(&reader, &workspace, &asked).await
         };
-        Self { engine, customers: Gathered::new(read) }
+        Self { gathered: Gathered::new(engine.db.read(), read), engine }
     }
 }
 

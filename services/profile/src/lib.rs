@@ -13,7 +13,7 @@ mod tagging;
 
 use std::sync::Arc;
 
-use ::store::{Database, Gathered};
+use ::store::{Database, Gathered, Reader};
 use bus::Stream;
 use chassis::rpc::{self, Rpc};
 use chassis::{Alarm, Context, Parts, Service};
@@ -65,7 +65,7 @@ impl Service for Profile {
             expiry: Alarm::default(),
             sweep: Alarm::default(),
             refused: Counter::default(),
-            kept: kept(&cx.db),
+            kept: Gathered::new(cx.db.read(), kept),
             db: cx.db.clone(),
             clock: cx.clock.clone(),
             ids: cx.ids.clone(),
@@ -95,10 +95,6 @@ impl Service for Profile {
     }
 }
 
-fn kept(db: &Database) -> Gathered<Vec<Uuid>, Kept> {
-    let db = db.clone();
-    Gathered::new(move |workspace: Workspace, records: Vec<Vec<Uuid>>| {
-        let db = db.clone();
-        async move { Kept::read(db.read(), &workspace, &records.concat()).await }
-    })
+async fn kept(reader: Reader, workspace: Workspace, records: Vec<Vec<Uuid>>) -> Result<Kept> {
+    Kept::read(&reader, &workspace, &records.concat()).await
 }

@@ -13,7 +13,7 @@ use std::sync::{Arc, Weak};
 
 use chassis::rpc;
 use kernel::{Error, Result, Workspace};
-use store::{Applied, Gathered};
+use store::{Applied, Gathered, Reader};
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 use wire::segmentation::segmentation_service_server::SegmentationService;
@@ -38,16 +38,14 @@ pub(crate) struct Api {
 
 impl Api {
     pub(crate) fn new(engine: &Arc<Engine>, applied: Applied) -> Self {
-        let db = engine.cx.db.clone();
-        let read = move |workspace: Workspace, ids: Vec<Uuid>| {
-            let db = db.clone();
-            async move { people::resolve(db.read(), &workspace, &ids).await }
+        let read = |reader: Reader, workspace: Workspace, ids: Vec<Uuid>| async move {
+            people::resolve(&reader, &workspace, &ids).await
         };
         Self {
             engine: Arc::downgrade(engine),
             applied,
             recent: Recent::default(),
-            customers: Gathered::new(read),
+            customers: Gathered::new(engine.cx.db.read(), read),
         }
     }
 

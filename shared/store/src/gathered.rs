@@ -5,21 +5,20 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::FutureExt as _;
-use futures::future::{BoxFuture, Shared};
+use futures::future::{BoxFuture, Shared, WeakShared};
 use kernel::{Error, Result, Workspace};
 use tokio::sync::Semaphore;
 
-use crate::Tenant;
+use crate::{Reader, Tenant};
 
 /// Reads under way; the next one gathers until one of them has ended. One is answered while another one is being read.
 const UNDER_WAY: usize = 2;
 
 type Read<K, V> = dyn Fn(Workspace, Vec<K>) -> BoxFuture<'static, Result<V>> + Send + Sync;
-/// Driven by all who wait for it, whichever of them is there; given up when none of them is any more.
-type Answer<V> = Shared<BoxFuture<'static, Result<Arc<V>, Arc<Error>>>>;
+type Outcome<V> = BoxFuture<'static, Result<Arc<V>, Arc<Error>>>;
 
 /// Reads by keys, gathered by workspace. Cheap to clone.
 pub struct Gathered<K, V> {
@@ -35,7 +34,9 @@ struct Inner<K, V> {
 
 struct Gathering<K, V> {
     keys: Vec<K>,
-    answer: Answer<V>,
+    /// Driven by all who wait for it, whichever of them is there. Only they hold it: when none of them is there any more it
+    /// is given up, and its place in the queue with it.
+    outcome: WeakShared<Outcome<V>>,
 }
 
 impl<K, V> Clone for Gathered<K, V> {
@@ -53,11 +54,18 @@ impl<K, V> std::fmt::Debug for Gathered<K, V> {
 impl<K: Send + 'static, V: Send + Sync + 'static> Gathered<K, V> {
     /// `read` reads what belongs to many keys of one workspace, the same key perhaps more than once.
     pub fn new<F: Future<Output = Result<V>> + Send + 'static>(
-        read: impl Fn(Workspace, Vec<K>) -> F + Send + Sync + 'static,
+        reader: &Reader,
+        read: impl Fn(Reader, Workspace, Vec<K>) -> F + Send + Sync + 'static,
     ) -> Self {
-        let read = Box::new(move |workspace, keys| read(workspace, keys).boxed());
-        let inner = Inner { read, under_way: Semaphore::new(UNDER_WAY), open: Mutex::default() };
-        Self { inner: Arc::new(inner) }
+        let reader = reader.clone();
+        Self::over(move |workspace, keys| read(reader.clone(), workspace, keys).boxed())
+    }
+
+    fn over(
+        read: impl Fn(Workspace, Vec<K>) -> BoxFuture<'static, Result<V>> + Send + Sync + 'static,
+    ) -> Self {
+        let (read, under_way) = (Box::new(read), Semaphore::new(UNDER_WAY));
+        Self { inner: Arc::new(Inner { read, under_way, open: Mutex::default() }) }
     }
 
     /// What was read for this key and others, as of some moment after this call.
@@ -65,10 +73,12 @@ impl<K: Send + 'static, V: Send + Sync + 'static> Gathered<K, V> {
     /// # Errors
     /// What the read said.
     pub async fn get(&self, workspace: &Workspace, key: K) -> Result<Arc<V>> {
-        let answer = self.inner.join(workspace, key);
-        answer
-            .await
-            .map_err(|error| Error::new(error.kind, error.reason, error.message.clone()).caused_by(error))
+        self.inner.clone().join(workspace, key).await.map_err(|error| {
+            let mut told = Error::new(error.kind, error.reason, error.message.clone());
+            told.violations = error.violations.clone();
+            told.retry_after = error.retry_after;
+            told.caused_by(error)
+        })
     }
 }
 
@@ -77,29 +87,30 @@ impl<K: Send + 'static, V: Send + Sync + 'static> Inner<K, V> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn join(self: &Arc<Self>, workspace: &Workspace, key: K) -> Answer<V> {
+    fn join(self: Arc<Self>, workspace: &Workspace, key: K) -> Shared<Outcome<V>> {
         let mut open = self.open();
-        let gathering = open.entry(workspace.clone()).or_insert_with(|| {
-            let answer = answer(Arc::downgrade(self), workspace.clone()).boxed().shared();
-            Gathering { keys: Vec::new(), answer }
-        });
-        gathering.keys.push(key);
-        gathering.answer.clone()
+        if let Some(gathering) = open.get_mut(workspace)
+            && let Some(outcome) = gathering.outcome.upgrade()
+        {
+            gathering.keys.push(key);
+            return outcome;
+        }
+        let outcome = self.clone().answer(workspace.clone()).boxed().shared();
+        if let Some(weak) = outcome.downgrade() {
+            // In place of one that was given up, if there is one.
+            open.insert(workspace.clone(), Gathering { keys: vec![key], outcome: weak });
+        }
+        outcome
     }
-}
 
-async fn answer<K: Send + 'static, V: Send + Sync + 'static>(
-    inner: Weak<Inner<K, V>>,
-    workspace: Workspace,
-) -> Result<Arc<V>, Arc<Error>> {
-    // Who waits for it holds the other end.
-    let gone = || Error::unavailable("the process is stopping");
-    let inner = inner.upgrade().ok_or_else(gone)?;
-    let _turn = inner.under_way.acquire().await.map_err(|_| gone())?;
-    // Whoever asks from now on is answered by the next one.
-    let keys = inner.open().remove(&workspace).map(|gathering| gathering.keys).unwrap_or_default();
-    let read = (inner.read)(workspace.clone(), keys);
-    Tenant::Workspace(workspace).scope(read).await.map(Arc::new).map_err(Arc::new)
+    async fn answer(self: Arc<Self>, workspace: Workspace) -> Result<Arc<V>, Arc<Error>> {
+        let closed = |cause| Arc::new(Error::internal("reads are over").caused_by(cause));
+        let _turn = self.under_way.acquire().await.map_err(closed)?;
+        // Whoever asks from now on is answered by the next one.
+        let keys = self.open().remove(&workspace).map(|gathering| gathering.keys).unwrap_or_default();
+        let read = (self.read)(workspace.clone(), keys);
+        Tenant::Workspace(workspace).scope(read).await.map(Arc::new).map_err(Arc::new)
+    }
 }
 
 #[cfg(test)]
@@ -142,7 +153,7 @@ mod tests {
 
         fn gathered(&self) -> Gathered<u32, Vec<u32>> {
             let world = self.clone();
-            Gathered::new(move |workspace, keys| {
+            Gathered::over(move |workspace, keys| {
                 let world = world.clone();
                 async move {
                     world.asked.lock().unwrap().push((workspace.clone(), keys.clone()));
@@ -155,6 +166,7 @@ mod tests {
                     }
                     Ok(keys)
                 }
+                .boxed()
             })
         }
 
@@ -239,7 +251,7 @@ mod tests {
         let (mut first, mut second) =
             (Box::pin(gathered.get(&workspace, 1)), Box::pin(gathered.get(&workspace, 2)));
         // Both are there when the first begins the read.
-        let both = gathered.inner.join(&workspace, 3);
+        let both = gathered.inner.clone().join(&workspace, 3);
         assert!(futures::poll!(&mut second).is_pending());
         assert!(futures::poll!(&mut first).is_pending());
         drop((first, both));
@@ -248,5 +260,31 @@ mod tests {
         assert_eq!(world.given_up.load(Ordering::SeqCst), 1, "what nobody waits for any more is given up");
         world.let_go(1);
         assert_eq!(*gathered.get(&workspace, 4).await.unwrap(), [4]);
+    }
+
+    /// Else what nobody waits for would keep its place in the queue, and in the end every place.
+    #[tokio::test]
+    async fn who_goes_away_in_the_queue_leaves_it() {
+        let world = World::new();
+        let gathered = world.gathered();
+        let shops: Vec<Workspace> = (0..5).map(shop).collect();
+        let mut asking: Vec<_> = (0..).zip(&shops).map(|(n, shop)| Box::pin(gathered.get(shop, n))).collect();
+        for one in &mut asking {
+            assert!(futures::poll!(one).is_pending());
+        }
+        let mut last = asking.pop().unwrap();
+        // Two are under way; two that wait behind them are given up.
+        asking.truncate(2);
+        world.let_go(2);
+        for one in asking {
+            one.await.unwrap();
+        }
+        assert!(futures::poll!(&mut last).is_pending());
+        assert_eq!(world.asked(), [vec![0], vec![1], vec![4]]);
+        world.let_go(1);
+        assert_eq!(*last.await.unwrap(), [4]);
+        // Whoever comes after them does not read what they asked for.
+        world.let_go(1);
+        assert_eq!(*gathered.get(&shops[2], 7).await.unwrap(), [7]);
     }
 }

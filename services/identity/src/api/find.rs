@@ -38,7 +38,7 @@ impl Api {
                 (One::Identified(identifier), name)
             }
         };
-        let found = self.customers.get(workspace, one.clone()).await?;
+        let found = self.gathered.get(workspace, one.clone()).await?;
         let (id, records) = found.having(&one).ok_or_else(|| Error::not_found("customer", name))?;
         Ok((id, records.to_vec()))
     }

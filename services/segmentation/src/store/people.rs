@@ -212,7 +212,7 @@ pub(crate) async fn save_customers<'a>(
     put(db, rows).await?;
     for chunk in gone.chunks(KEYS) {
         let of = customer_state::Column::Workspace.eq(workspace.as_str());
-        let within = customer_state::Column::CustomerId.is_in(rounded(chunk.to_vec()));
+        let within = customer_state::Column::CustomerId.is_in(chunk.iter().copied());
         customer_state::Entity::delete_many().filter(of).filter(within).exec(db).await.db()?;
     }
     Ok(())
