@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use hdrhistogram::Histogram;
+use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -86,7 +87,8 @@ where
 const OPEN_CALLS: usize = 128;
 
 /// Starts `calls` calls, one every 1/`rate` seconds from `begin` on, whatever becomes of them, and waits for all;
-/// latencies in µs from the moment each was due. Timers tick every millisecond, which is part of what is measured.
+/// latencies in µs from the moment each was due. A thread of its own keeps the time: the runtime's timers tick every
+/// millisecond, so that calls would come late and several at once.
 ///
 /// # Errors
 /// What the first failing call says.
@@ -94,27 +96,31 @@ pub(crate) async fn open<F>(
     begin: Instant,
     rate: f64,
     calls: u64,
-    call: impl Fn(u64) -> F,
+    call: impl Fn(u64) -> F + Send + 'static,
 ) -> Result<Histogram<u64>>
 where
     F: Future<Output = Result<()>> + Send + 'static,
 {
-    let mut latencies = Histogram::new(3)?;
-    let (mut open, places) = (JoinSet::new(), Arc::new(Semaphore::new(OPEN_CALLS)));
-    for n in 0..calls {
-        let due = due(begin, rate, n);
-        if due > Instant::now() {
-            tokio::time::sleep_until(due).await;
+    let runtime = Handle::current();
+    let begun = tokio::task::spawn_blocking(move || {
+        let mut latencies = Histogram::new(3)?;
+        let (mut open, places) = (JoinSet::new(), Arc::new(Semaphore::new(OPEN_CALLS)));
+        for n in 0..calls {
+            let due = due(begin, rate, n);
+            std::thread::sleep(due.saturating_duration_since(Instant::now()));
+            let (work, places) = (call(n), places.clone());
+            let timed = async move {
+                let _place = places.acquire_owned().await?;
+                work.await.map(|()| due.elapsed())
+            };
+            open.spawn_on(timed, &runtime);
+            while let Some(done) = open.try_join_next() {
+                record(&mut latencies, done??)?;
+            }
         }
-        let (work, places) = (call(n), places.clone());
-        open.spawn(async move {
-            let _place = places.acquire_owned().await?;
-            work.await.map(|()| due.elapsed())
-        });
-        while let Some(done) = open.try_join_next() {
-            record(&mut latencies, done??)?;
-        }
-    }
+        anyhow::Ok((latencies, open))
+    });
+    let (mut latencies, mut open) = begun.await??;
     while let Some(done) = open.join_next().await {
         record(&mut latencies, done??)?;
     }

@@ -22,6 +22,7 @@ mod overload;
 mod path;
 mod raw;
 mod reads;
+mod recovery;
 mod results;
 mod segments;
 mod site;

@@ -11,7 +11,6 @@ use bus::Stream;
 use hdrhistogram::Histogram;
 use tokio::time::Instant;
 use wire::event::Event;
-use wire::ingest::ingest_service_client::IngestServiceClient;
 
 use crate::bound::{Meter, Work};
 use crate::data::{self, Events, ORDER_EVERY};
@@ -111,18 +110,8 @@ async fn latency_at<S: Site>(site: &S, rate: u64, report: &mut Report) -> Result
         move |event, now| seen.lock().unwrap_or_else(PoisonError::into_inner).note(&events, event, begin, now)
     });
     let (meter, mut work) = (Meter::start()?, Work::default());
-    let client = IngestServiceClient::new(site.ingest()?);
     let total = rate * (WARM_UP + WINDOW * WINDOWS);
-    let acknowledged = load::open(begin, count(rate), total, |n| {
-        let (mut client, request) = (client.clone(), events.request(n, 1));
-        async move {
-            let answer =
-                client.ingest_events(request).await.with_context(|| format!("event {n}"))?.into_inner();
-            ensure!(answer.accepted == 1, "not accepted: {answer:?}");
-            Ok(())
-        }
-    })
-    .await?;
+    let acknowledged = load::open(begin, count(rate), total, world::sends(site.ingest()?, &events)).await?;
     let spent = (site.processor()? - cpu) / count(total) * 1_000.0;
     let parts = site.processor_by_part()?.since(&parts);
     meter.stop(&mut work)?;

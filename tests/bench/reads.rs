@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use chassis::{Assembly, Layers};
+use futures::future::BoxFuture;
 use testkit::Client;
 use tokio::time::Instant;
 use wire::event::Identifier;
@@ -140,7 +141,7 @@ fn request(n: u64) -> GetProfileRequest {
 fn reads(
     client: ProfileServiceClient<Client>,
     is_ours: bool,
-) -> impl Fn(u64) -> std::pin::Pin<Box<dyn Future<Output = Result<()>> + Send>> + Send + Sync + 'static {
+) -> impl Fn(u64) -> BoxFuture<'static, Result<()>> + Send + Sync + 'static {
     move |n| {
         let mut client = client.clone();
         Box::pin(async move {

@@ -7,7 +7,6 @@ use anyhow::{Context as _, Result, ensure};
 use bus::Stream;
 use hdrhistogram::Histogram;
 use tokio::time::Instant;
-use wire::ingest::ingest_service_client::IngestServiceClient;
 
 use crate::bound::{Meter, Work};
 use crate::data::{self, Events};
@@ -100,18 +99,8 @@ pub(crate) async fn live() -> Result<Report> {
         }
     });
     let (meter, mut work) = (Meter::start()?, Work::default());
-    let client = IngestServiceClient::new(host.client()?);
     let total = RATE * (WARM_UP + WINDOW * WINDOWS);
-    load::open(begin, count(RATE), total, |n| {
-        let (mut client, request) = (client.clone(), events.request(n, 1));
-        async move {
-            let answer =
-                client.ingest_events(request).await.with_context(|| format!("event {n}"))?.into_inner();
-            ensure!(answer.accepted == 1, "not accepted: {answer:?}");
-            Ok(())
-        }
-    })
-    .await?;
+    load::open(begin, count(RATE), total, world::sends(host.ingest()?, &events)).await?;
     let spent = (usage::cpu_seconds()? - cpu) / count(total) * 1_000.0;
     meter.stop(&mut work)?;
     host.settled().await?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 
 use crate::figure::Report;
-use crate::{funnel, ingest, overload, path, reads, segments};
+use crate::{funnel, ingest, overload, path, reads, recovery, segments};
 
 /// Longest run of a bench that is not called long.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -13,7 +13,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 const LONG_LIMIT: Duration = Duration::from_secs(900);
 
 /// All, in the order of `RESULTS.md`.
-pub(crate) fn names() -> [&'static str; 10] {
+pub(crate) fn names() -> [&'static str; 11] {
     [
         "ingest-unary",
         "ingest-batched",
@@ -24,6 +24,7 @@ pub(crate) fn names() -> [&'static str; 10] {
         "path-engines-long",
         "segments",
         "reads-long",
+        "recovery-long",
         "funnel-long",
     ]
 }
@@ -44,6 +45,7 @@ pub(crate) async fn run(name: &str) -> Result<Report> {
             "path-stages-long" => Box::pin(path::stages()).await,
             "path-engines-long" => Box::pin(path::engines()).await,
             "reads-long" => Box::pin(reads::run()).await,
+            "recovery-long" => Box::pin(recovery::run()).await,
             "segments" => Box::pin(segments::live()).await,
             "funnel-long" => Box::pin(funnel::run()).await,
             _ => bail!("there is no bench `{name}`; there are {}", names().join(", ")),

@@ -1,9 +1,11 @@
 //! A workspace that lives: customers who are known, segments, and a journey that answers every order with a message.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use futures::future::BoxFuture;
 use testkit::Client;
 use tokio::time::Instant;
 use wire::ingest::IngestEventsRequest;
@@ -17,7 +19,7 @@ use wire::segmentation::{
     CreateSegmentRequest, EstimateSegmentRequest, GetSegmentRequest, Segment, SegmentKind, SegmentState,
 };
 
-use crate::data;
+use crate::data::{self, Events};
 use crate::site::Site;
 
 /// The one journey.
@@ -60,6 +62,23 @@ pub(crate) async fn set_up(site: &impl Site, customers: u64, conditions: &[Strin
     }
     site.settled().await?;
     Ok(())
+}
+
+/// Calls that send these events, one each.
+pub(crate) fn sends(
+    client: Client,
+    events: &Arc<Events>,
+) -> impl Fn(u64) -> BoxFuture<'static, Result<()>> + Send + 'static {
+    let (client, events) = (IngestServiceClient::new(client), events.clone());
+    move |n| {
+        let (mut client, request) = (client.clone(), events.request(n, 1));
+        Box::pin(async move {
+            let answer =
+                client.ingest_events(request).await.with_context(|| format!("event {n}"))?.into_inner();
+            ensure!(answer.accepted == 1, "not accepted: {answer:?}");
+            Ok(())
+        })
+    }
 }
 
 /// Key of segment `n`.

@@ -62,7 +62,11 @@ impl Platform {
         }
     }
 
-    async fn many_processes(data: &Path, name: String) -> Result<Self> {
+    /// The same with a process for each service on engines' data of this name, whatever is chosen.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn many_processes(data: &Path, name: String) -> Result<Self> {
         let Cluster { children, grpc, http, beside } = Cluster::start(data, name).await?;
         let (simulator, mailbox) = (beside.simulator.to_string(), beside.mailbox.to_string());
         Ok(Self {
