@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use ::store::Unit;
+use ::store::{Rows, Unit};
 use chassis::fact::{self, Cause};
 use kernel::{CustomerId, Ids, RecordId, Result, Time, Workspace};
-use sea_orm::ConnectionTrait;
+
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -38,7 +38,7 @@ struct Told {
 impl Sheet {
     /// The assignments of these records, which should be all of their customers.
     pub(crate) async fn load(
-        db: &impl ConnectionTrait,
+        db: &impl Rows,
         workspace: &Workspace,
         tags: Tags,
         records: &[record::Model],

@@ -22,7 +22,7 @@ use wire::segmentation::*;
 use self::queries::Recent;
 use crate::domain::person::Customer;
 use crate::engine::Engine;
-use crate::store::people;
+use crate::store::{definitions, people};
 
 /// Answers calls.
 #[derive(Clone, Debug)]
@@ -32,14 +32,26 @@ pub(crate) struct Api {
     engine: Weak<Engine>,
     applied: Applied,
     recent: Recent,
+    customers: Gathered<Uuid, Found>,
+}
+
+/// Customers that were asked for.
+#[derive(Debug)]
+struct Found {
     /// By the ids they were asked for, with their present ones.
-    customers: Gathered<Uuid, HashMap<Uuid, (Uuid, Customer)>>,
+    customers: HashMap<Uuid, (Uuid, Customer)>,
+    /// Of the definitions of their workspace.
+    version: i64,
 }
 
 impl Api {
     pub(crate) fn new(engine: &Arc<Engine>, applied: Applied) -> Self {
         let read = |reader: Reader, workspace: Workspace, ids: Vec<Uuid>| async move {
-            people::resolve(&reader, &workspace, &ids).await
+            let (customers, version) = futures::try_join!(
+                people::resolve(&reader, &workspace, &ids),
+                definitions::version(&reader, &workspace),
+            )?;
+            Ok(Found { customers, version })
         };
         Self {
             engine: Arc::downgrade(engine),

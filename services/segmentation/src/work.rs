@@ -12,6 +12,7 @@ use jiff::tz::TimeZone;
 use kernel::{Ids, Result, Time, Workspace};
 use rules::Plan;
 use sea_orm::ConnectionTrait;
+use store::Rows;
 use uuid::Uuid;
 use wire::event::Event;
 
@@ -106,7 +107,7 @@ impl Work {
     /// of all of them.
     pub(crate) async fn load(
         &mut self,
-        db: &impl ConnectionTrait,
+        db: &impl Rows,
         records: &BTreeSet<Uuid>,
         customers: &BTreeSet<Uuid>,
     ) -> Result<()> {

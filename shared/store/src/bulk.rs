@@ -46,15 +46,6 @@ pub enum Bound {
     Greatest,
 }
 
-/// Values for an `IN`, the last of them repeated until there are a power of two of them: the text of the statement is one
-/// of few then.
-pub fn rounded<T: Clone>(mut values: Vec<T>) -> Vec<T> {
-    if let Some(last) = values.last().cloned() {
-        values.resize(values.len().next_power_of_two(), last);
-    }
-    values
-}
-
 type Column<A> = <<A as ActiveModelTrait>::Entity as EntityTrait>::Column;
 
 /// Inserts rows, each with a value for every column.
@@ -233,15 +224,5 @@ mod tests {
         let error =
             insert(&db, [row::ActiveModel { key: Set(1), ..Default::default() }], Clash::Refuse).await;
         assert!(error.unwrap_err().to_string().contains("`name`"));
-    }
-
-    #[test]
-    fn values_are_rounded_up_to_a_power_of_two() {
-        for (count, rounded_count) in [(0, 0), (1, 1), (2, 2), (3, 4), (4, 4), (5, 8), (300, 512)] {
-            let values: Vec<usize> = (0..count).collect();
-            let rounded = rounded(values.clone());
-            assert_eq!((rounded.len(), &rounded[..count]), (rounded_count, &values[..]));
-            assert!(rounded[count..].iter().all(|value| value + 1 == count), "the last one is repeated");
-        }
     }
 }

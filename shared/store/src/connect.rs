@@ -1,11 +1,11 @@
 //! Opening connections: SQLite for one machine, PostgreSQL for many.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use kernel::{Error, Kind, Result};
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgConnection};
-use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sea_orm::sqlx::{self, Connection as _};
 use sea_orm::{ConnectOptions, DatabaseConnection};
 use tokio::time::{Instant, timeout};
@@ -151,6 +151,12 @@ fn pool(url: &str, connections: u32) -> ConnectOptions {
 #[expect(clippy::disallowed_methods, reason = "the one place that connects")]
 async fn connect(options: ConnectOptions) -> Result<DatabaseConnection> {
     sea_orm::Database::connect(options).await.map_err(|cause| unopened("", cause))
+}
+
+/// The file that a URL of SQLite names, as sqlx reads it.
+pub(crate) fn file(url: &str) -> Result<PathBuf> {
+    let options = url.parse::<SqliteConnectOptions>().map_err(|cause| unopened("", cause))?;
+    Ok(options.get_filename().to_owned())
 }
 
 /// Makes the folder of a database file.

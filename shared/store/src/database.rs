@@ -20,6 +20,7 @@ use crate::lease::Held;
 use crate::migration::{self, Migrations};
 use crate::outbox::Outbox;
 use crate::reader::Reader;
+use crate::rows::Few;
 use crate::tenant::Tenant;
 
 /// Where the database is and how it is used.
@@ -84,12 +85,13 @@ impl Database {
         clock: &Clock,
     ) -> Result<Self> {
         let url = config.url.expose();
-        let (read, platform, write) = match Engine::of(url)? {
+        let (read, write) = match Engine::of(url)? {
             Engine::Sqlite(file) => {
                 connect::make_folder(file)?;
                 let write = connect::sqlite(url, 1, false).await?;
                 migration::up(&write, migrations).await?;
-                (connect::sqlite(url, config.connections.max(1), true).await?, None, write)
+                let read = connect::sqlite(url, config.connections.max(1), true).await?;
+                (Reader::of_file(read, Few::of(&connect::file(url)?)), write)
             }
             Engine::Postgres => {
                 let timeout = config.timeout()?;
@@ -99,10 +101,9 @@ impl Database {
                 let write = server.connect(reads.div_ceil(2) + 1, None).await?;
                 migration::check(&write, migrations, service).await?;
                 let platform = server.connect(PLATFORM_READS, Some(Tenant::Platform)).await?;
-                (server.connect(reads, None).await?, Some(platform), write)
+                (Reader::of_server(server.connect(reads, None).await?, platform), write)
             }
         };
-        let read = Reader::new(read, platform);
         read.check().await?;
         let outbox = Tenant::Platform.scope(Outbox::load(&read, clock.now())).await?;
         let ids = Ids::new(clock.clone());
@@ -224,6 +225,9 @@ impl Database {
 
     /// Ends all connections once they are idle; what is asked afterwards fails. A SQLite file stands alone then.
     pub async fn close(&self) {
+        if let Some(few) = self.read.few() {
+            few.close();
+        }
         for pool in self.read.pools().chain([&self.write]) {
             if let Err(error) = pool.close_by_ref().await {
                 tracing::warn!(%error, "connections to the database could not be closed");

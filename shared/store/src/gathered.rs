@@ -1,7 +1,8 @@
-//! Reads that come at the same time, gathered: what is asked for while others are being read is read with one query.
+//! Reads that come at the same time, gathered: what is asked of a server while others are being read is read with one
+//! query.
 //!
-//! A query costs a change of threads (SQLite) or a round trip (PostgreSQL), whatever it asks for. Who asks alone waits for
-//! nobody; the more ask, the more of them share a query.
+//! A query costs round trips, whatever it asks for. Who asks alone waits for nobody; the more ask, the more of them share
+//! a query. A file is read by each for itself: there is nothing to share.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -27,6 +28,8 @@ pub struct Gathered<K, V> {
 
 struct Inner<K, V> {
     read: Box<Read<K, V>>,
+    /// Whether each reads for itself.
+    apart: bool,
     under_way: Semaphore,
     /// What was not begun yet.
     open: Mutex<HashMap<Workspace, Gathering<K, V>>>,
@@ -57,15 +60,16 @@ impl<K: Send + 'static, V: Send + Sync + 'static> Gathered<K, V> {
         reader: &Reader,
         read: impl Fn(Reader, Workspace, Vec<K>) -> F + Send + Sync + 'static,
     ) -> Self {
-        let reader = reader.clone();
-        Self::over(move |workspace, keys| read(reader.clone(), workspace, keys).boxed())
+        let (apart, reader) = (reader.few().is_some(), reader.clone());
+        Self::over(apart, move |workspace, keys| read(reader.clone(), workspace, keys).boxed())
     }
 
     fn over(
+        apart: bool,
         read: impl Fn(Workspace, Vec<K>) -> BoxFuture<'static, Result<V>> + Send + Sync + 'static,
     ) -> Self {
         let (read, under_way) = (Box::new(read), Semaphore::new(UNDER_WAY));
-        Self { inner: Arc::new(Inner { read, under_way, open: Mutex::default() }) }
+        Self { inner: Arc::new(Inner { read, apart, under_way, open: Mutex::default() }) }
     }
 
     /// What was read for this key and others, as of some moment after this call.
@@ -73,6 +77,9 @@ impl<K: Send + 'static, V: Send + Sync + 'static> Gathered<K, V> {
     /// # Errors
     /// What the read said.
     pub async fn get(&self, workspace: &Workspace, key: K) -> Result<Arc<V>> {
+        if self.inner.apart {
+            return self.inner.read(workspace.clone(), vec![key]).await.map(Arc::new);
+        }
         self.inner.clone().join(workspace, key).await.map_err(|error| {
             let mut told = Error::new(error.kind, error.reason, error.message.clone());
             told.violations = error.violations.clone();
@@ -108,8 +115,12 @@ impl<K: Send + 'static, V: Send + Sync + 'static> Inner<K, V> {
         let _turn = self.under_way.acquire().await.map_err(closed)?;
         // Whoever asks from now on is answered by the next one.
         let keys = self.open().remove(&workspace).map(|gathering| gathering.keys).unwrap_or_default();
+        self.read(workspace, keys).await.map(Arc::new).map_err(Arc::new)
+    }
+
+    async fn read(&self, workspace: Workspace, keys: Vec<K>) -> Result<V> {
         let read = (self.read)(workspace.clone(), keys);
-        Tenant::Workspace(workspace).scope(read).await.map(Arc::new).map_err(Arc::new)
+        Tenant::Workspace(workspace).scope(read).await
     }
 }
 
@@ -153,7 +164,7 @@ mod tests {
 
         fn gathered(&self) -> Gathered<u32, Vec<u32>> {
             let world = self.clone();
-            Gathered::over(move |workspace, keys| {
+            Gathered::over(false, move |workspace, keys| {
                 let world = world.clone();
                 async move {
                     world.asked.lock().unwrap().push((workspace.clone(), keys.clone()));

@@ -16,6 +16,7 @@ pub mod outbox;
 pub mod position;
 mod reader;
 pub mod relay;
+pub mod rows;
 mod tenant;
 pub mod unit;
 
@@ -28,5 +29,6 @@ pub use lease::{Held, Leases};
 pub use migration::Migrations;
 pub use reader::Reader;
 pub use relay::Relay;
+pub use rows::Rows;
 pub use tenant::Tenant;
 pub use unit::Unit;

@@ -7,6 +7,7 @@ use sea_orm::{
 };
 
 use crate::error::StoreResult as _;
+use crate::rows::Few;
 use crate::tenant::Tenant;
 
 /// Sees what has been committed; on PostgreSQL only what belongs to the [`Tenant`] it is used for, which is why a query
@@ -16,11 +17,21 @@ pub struct Reader {
     pool: DatabaseConnection,
     /// On PostgreSQL: connections of which all queries are the platform's.
     platform: Option<DatabaseConnection>,
+    /// On SQLite.
+    few: Option<Few>,
 }
 
 impl Reader {
-    pub(crate) fn new(pool: DatabaseConnection, platform: Option<DatabaseConnection>) -> Self {
-        Self { pool, platform }
+    pub(crate) fn of_file(pool: DatabaseConnection, few: Few) -> Self {
+        Self { pool, platform: None, few: Some(few) }
+    }
+
+    pub(crate) fn of_server(pool: DatabaseConnection, platform: DatabaseConnection) -> Self {
+        Self { pool, platform: Some(platform), few: None }
+    }
+
+    pub(crate) fn few(&self) -> Option<&Few> {
+        self.few.as_ref()
     }
 
     /// Refuses connections that are on nobody's behalf although they were opened for the platform: they would find nothing,
@@ -123,8 +134,8 @@ mod tests {
         let server = Server { url: &urls.url, service: "test", timeout: Duration::from_secs(30) };
         let nobodys = server.connect(1, None).await.unwrap();
         let platforms = server.connect(1, Some(Tenant::Platform)).await.unwrap();
-        Reader::new(nobodys.clone(), Some(platforms)).check().await.unwrap();
-        let error = Reader::new(nobodys.clone(), Some(nobodys)).check().await.unwrap_err();
+        Reader::of_server(nobodys.clone(), platforms).check().await.unwrap();
+        let error = Reader::of_server(nobodys.clone(), nobodys).check().await.unwrap_err();
         assert_eq!(error.reason, "CONNECTION_OPTIONS_LOST");
     }
 }

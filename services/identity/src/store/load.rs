@@ -3,12 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use kernel::{CustomerId, Error, RecordId, Result, Time, Workspace};
-use sea_orm::{
-    ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _, ExprTrait as _, QueryFilter as _,
-    QuerySelect as _, QueryTrait as _,
-};
-use store::StoreResult as _;
-use store::bulk::rounded;
+use sea_orm::{ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _, QueryFilter as _};
+use store::rows::Query;
+use store::{Rows, StoreResult as _};
 use uuid::Uuid;
 
 use super::CHUNK;
@@ -53,32 +50,11 @@ impl Customers {
 }
 
 /// The customers that have these records, in one query for as many as one statement takes.
-pub(crate) async fn customers(
-    db: &impl ConnectionTrait,
-    workspace: &Workspace,
-    asked: &[One],
-) -> Result<Customers> {
+pub(crate) async fn customers(db: &impl Rows, workspace: &Workspace, asked: &[One]) -> Result<Customers> {
     let mut found = Customers::default();
-    let of_workspace = || record::Column::Workspace.eq(workspace.as_str());
     for chunk in asked.chunks(CHUNK) {
-        let (mut identifiers, mut founders) = (Vec::new(), Vec::new());
-        for one in chunk {
-            match one {
-                One::Identified(identifier) => identifiers.push(identifier),
-                One::Founder(id) => founders.push(id.0),
-            }
-        }
-        let mut any = identified(workspace, identifiers);
-        if !founders.is_empty() {
-            let founders = record::Column::RecordId.is_in(rounded(founders));
-            any = any.add(of_workspace().and(founders).and(record::Column::Founder.eq(true)));
-        }
-        let owners = record::Entity::find().select_only().column(record::Column::CustomerId).filter(any);
-        let query = record::Entity::find()
-            .filter(of_workspace())
-            .filter(record::Column::CustomerId.in_subquery(owners.into_query()));
         let mut records: HashMap<CustomerId, Vec<StoredRecord>> = HashMap::new();
-        for record in query.all(db).await.db()?.into_iter().map(record) {
+        for record in db.rows(having(db, workspace, chunk)).await?.into_iter().map(record) {
             found.owners.insert(One::Identified(record.identifier.clone()), record.customer);
             if record.founder {
                 found.owners.insert(One::Founder(record.record), record.customer);
@@ -88,6 +64,36 @@ pub(crate) async fn customers(
         found.records.extend(records);
     }
     Ok(found)
+}
+
+/// All records of the customers that have one of these.
+fn having(db: &impl ConnectionTrait, workspace: &Workspace, asked: &[One]) -> Query<record::Entity> {
+    let mut founders: Vec<Uuid> = Vec::new();
+    let mut namespaces: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for one in asked {
+        match one {
+            One::Founder(id) => founders.push(id.0),
+            One::Identified(identifier) => {
+                namespaces.entry(&identifier.namespace).or_default().push(&identifier.value)
+            }
+        }
+    }
+    let all =
+        Query::on(db).text(" WHERE workspace = ").value(workspace.as_str()).text(" AND customer_id IN (");
+    let mut union = std::iter::once("").chain(std::iter::repeat(" UNION ALL "));
+    let mut owners = |query: Query<record::Entity>| {
+        let query = query.text(union.next().unwrap_or_default());
+        query.text("SELECT customer_id FROM record WHERE workspace = ").value(workspace.as_str())
+    };
+    let all = if founders.is_empty() {
+        all
+    } else {
+        owners(all).text(" AND founder AND record_id").among(&founders)
+    };
+    let all = namespaces.into_iter().fold(all, |query, (namespace, values)| {
+        owners(query).text(" AND namespace = ").value(namespace).text(" AND value").among(&values)
+    });
+    all.text(")")
 }
 
 /// One branch per namespace, each with the leading columns of the primary key.
@@ -100,7 +106,7 @@ fn identified<'a>(workspace: &Workspace, identifiers: impl IntoIterator<Item = &
         let branch = Condition::all()
             .add(record::Column::Workspace.eq(workspace.as_str()))
             .add(record::Column::Namespace.eq(namespace))
-            .add(record::Column::Value.is_in(rounded(values)));
+            .add(record::Column::Value.is_in(values));
         any.add(branch)
     })
 }

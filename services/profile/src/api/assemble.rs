@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use chassis::values::to_struct;
 use kernel::{Result, Time, Workspace};
-use sea_orm::ConnectionTrait;
+use store::Rows;
 use uuid::Uuid;
 use wire::profile::{Profile, TagAssignment};
 
@@ -24,11 +24,7 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
-    pub(crate) async fn read(
-        db: &impl ConnectionTrait,
-        workspace: &Workspace,
-        records: &[Uuid],
-    ) -> Result<Self> {
+    pub(crate) async fn read(db: &impl Rows, workspace: &Workspace, records: &[Uuid]) -> Result<Self> {
         let (rows, assigned) = futures::try_join!(
             records::by_ids(db, workspace, records, For::Reading),
             assignments::of_records(db, workspace, records),
@@ -60,7 +56,7 @@ impl Kept {
 
 /// The profiles of these people, in their order; without segments.
 pub(crate) async fn profiles(
-    db: &impl ConnectionTrait,
+    db: &impl Rows,
     workspace: &Workspace,
     people: Vec<Person>,
 ) -> Result<Vec<Profile>> {

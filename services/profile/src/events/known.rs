@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 use kernel::{CustomerId, RecordId, Result, Time, Workspace};
 use sea_orm::ConnectionTrait;
 use serde_json::{Map, Value};
+use store::Rows;
 use uuid::Uuid;
 
 use crate::domain::attributes::{self, Said, Taken};
@@ -29,7 +30,7 @@ pub(crate) struct Held {
 }
 
 impl Known {
-    pub(crate) async fn load(db: &impl ConnectionTrait, workspace: &Workspace, ids: &[Uuid]) -> Result<Self> {
+    pub(crate) async fn load(db: &impl Rows, workspace: &Workspace, ids: &[Uuid]) -> Result<Self> {
         let rows = records::by_ids(db, workspace, ids, For::Writing).await?;
         let held = |row: Model| (row.record_id, Held { row, changed: false });
         let read = rows.into_iter().map(held).collect();

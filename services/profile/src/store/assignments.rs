@@ -6,8 +6,9 @@ use kernel::{Result, Time, Workspace};
 use sea_orm::sea_query::{Expr, Query};
 use sea_orm::{ColumnTrait as _, ConnectionTrait, EntityTrait as _, ExprTrait as _, Order};
 use sea_orm::{IntoActiveModel, QueryFilter as _, QueryOrder as _, QuerySelect as _};
-use store::StoreResult as _;
-use store::bulk::{self, Clash, rounded};
+use store::bulk::{self, Clash};
+use store::rows::by_keys;
+use store::{Rows, StoreResult as _};
 use uuid::Uuid;
 
 use super::CHUNK;
@@ -16,18 +17,11 @@ use super::row::record;
 
 /// Those of these records.
 pub(crate) async fn of_records(
-    db: &impl ConnectionTrait,
+    db: &impl Rows,
     workspace: &Workspace,
     records: &[Uuid],
 ) -> Result<Vec<Model>> {
-    let mut rows = Vec::new();
-    for chunk in records.chunks(CHUNK) {
-        let query = Entity::find()
-            .filter(Column::Workspace.eq(workspace.as_str()))
-            .filter(Column::RecordId.is_in(rounded(chunk.to_vec())));
-        rows.extend(query.all(db).await.db()?);
-    }
-    Ok(rows)
+    by_keys::<Entity, _>(db, (Column::Workspace, workspace), (Column::RecordId, records)).await
 }
 
 /// Those of a tag that are, or are not, of the source `rule`, or all.

@@ -6,8 +6,9 @@ use kernel::{Result, Workspace};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _, ExprTrait as _, Order};
 use sea_orm::{IntoActiveModel, QueryFilter as _, QueryOrder as _, QuerySelect as _};
-use store::StoreResult as _;
-use store::bulk::{self, Bound, Clash, rounded};
+use store::bulk::{self, Bound, Clash};
+use store::rows::by_keys;
+use store::{Rows, StoreResult as _};
 use uuid::Uuid;
 
 use super::CHUNK;
@@ -24,7 +25,7 @@ pub(crate) enum For {
 
 /// Those of these ids that exist, ordered by id.
 pub(crate) async fn by_ids(
-    db: &impl ConnectionTrait,
+    db: &impl Rows,
     workspace: &Workspace,
     ids: &[Uuid],
     purpose: For,
@@ -34,7 +35,7 @@ pub(crate) async fn by_ids(
 
 /// All of these customers, ordered by id.
 pub(crate) async fn by_customers(
-    db: &impl ConnectionTrait,
+    db: &impl Rows,
     workspace: &Workspace,
     customers: &[Uuid],
     purpose: For,
@@ -43,7 +44,7 @@ pub(crate) async fn by_customers(
 }
 
 async fn select(
-    db: &impl ConnectionTrait,
+    db: &impl Rows,
     workspace: &Workspace,
     (column, values): (Column, &[Uuid]),
     purpose: For,
@@ -51,14 +52,18 @@ async fn select(
     let mut sorted = values.to_vec();
     sorted.sort_unstable();
     sorted.dedup();
+    if purpose == For::Reading {
+        let mut rows = by_keys::<Entity, _>(db, (Column::Workspace, workspace), (column, &sorted)).await?;
+        rows.sort_unstable_by_key(|row| row.record_id);
+        return Ok(rows);
+    }
     let mut rows = Vec::with_capacity(sorted.len());
     for chunk in sorted.chunks(CHUNK) {
         let query = Entity::find()
             .filter(Column::Workspace.eq(workspace.as_str()))
-            .filter(column.is_in(rounded(chunk.to_vec())))
+            .filter(column.is_in(chunk.iter().copied()))
             .order_by(Column::RecordId, Order::Asc);
-        let query = if purpose == For::Writing { query.lock_exclusive() } else { query };
-        rows.extend(query.all(db).await.db()?);
+        rows.extend(query.lock_exclusive().all(db).await.db()?);
     }
     Ok(rows)
 }

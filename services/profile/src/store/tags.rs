@@ -6,7 +6,8 @@ use kernel::{Result, Workspace};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ColumnTrait as _, ConnectionTrait, EntityTrait as _, IntoActiveModel as _, Order};
 use sea_orm::{QueryFilter as _, QueryOrder as _, QuerySelect as _};
-use store::StoreResult as _;
+use store::rows::Query;
+use store::{Rows, StoreResult as _};
 
 use super::row::tag::{Column, Entity, Model};
 
@@ -33,8 +34,9 @@ pub(crate) async fn find_to_sweep(
 }
 
 /// Every definition of a workspace, whatever its state.
-pub(crate) async fn all(db: &impl ConnectionTrait, workspace: &Workspace) -> Result<Tags> {
-    let rows = Entity::find().filter(Column::Workspace.eq(workspace.as_str())).all(db).await.db()?;
+pub(crate) async fn all(db: &impl Rows, workspace: &Workspace) -> Result<Tags> {
+    let query = Query::<Entity>::on(db).text(" WHERE workspace = ").value(workspace.as_str());
+    let rows = db.rows(query).await?;
     Ok(rows.into_iter().map(|row| (row.key.clone(), row)).collect())
 }
 

@@ -43,8 +43,9 @@ impl Api {
     ) -> Result<ListMembershipsResponse> {
         let asked = self.asked_customer(&caller, message.customer).await?;
         let found = self.customers.get(&caller.workspace, asked).await?;
-        let (_, customer) = found.get(&asked).ok_or_else(|| Error::not_found("customer", asked))?;
-        let catalogue = self.engine()?.committed(&caller.workspace).await?;
+        let (_, customer) = found.customers.get(&asked).ok_or_else(|| Error::not_found("customer", asked))?;
+        let engine = self.engine()?;
+        let catalogue = engine.catalogue(engine.cx.db.read(), &caller.workspace, found.version).await?;
         let shown = |(part, since)| {
             let given = catalogue.owner(part).filter(|given| given.kind == Kind::Dynamic)?;
             Some(Membership { key: given.key.clone(), since: Some(kernel::Time::into(since)) })

@@ -9,7 +9,8 @@ use sea_orm::{
     ColumnTrait as _, ConnectionTrait, EntityTrait as _, IntoActiveModel as _, QueryFilter as _,
     QuerySelect as _,
 };
-use store::StoreResult as _;
+use store::rows::Query;
+use store::{Rows, StoreResult as _};
 
 use super::row::{coverage, definition, engine};
 use super::{filling, put};
@@ -35,9 +36,10 @@ pub(crate) async fn lock(db: &impl ConnectionTrait, workspace: &Workspace) -> Re
 }
 
 /// The version of a workspace's definitions.
-pub(crate) async fn version(db: &impl ConnectionTrait, workspace: &Workspace) -> Result<i64> {
-    let row = engine::Entity::find_by_id(workspace.as_str()).one(db).await.db()?;
-    Ok(row.map_or(0, |row| row.version))
+pub(crate) async fn version(db: &impl Rows, workspace: &Workspace) -> Result<i64> {
+    let query = Query::<engine::Entity>::on(db).text(" WHERE workspace = ").value(workspace.as_str());
+    let found = db.rows(query).await?;
+    Ok(found.first().map_or(0, |row| row.version))
 }
 
 /// Reads and compiles.

@@ -8,8 +8,8 @@ use sea_orm::{
     ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
     Set,
 };
-use store::StoreResult as _;
-use store::bulk::rounded;
+use store::rows::by_keys;
+use store::{Rows, StoreResult as _};
 use uuid::Uuid;
 
 use super::row::{alias, applied_merge, customer_state, record_state};
@@ -37,24 +37,19 @@ pub(crate) async fn records(
 
 /// The customers of these ids that are known.
 pub(crate) async fn customers(
-    db: &impl ConnectionTrait,
+    db: &impl Rows,
     workspace: &Workspace,
     ids: &[Uuid],
 ) -> Result<Vec<(Uuid, Customer)>> {
-    let mut found = Vec::with_capacity(ids.len());
-    for chunk in ids.chunks(KEYS) {
-        let of = customer_state::Column::Workspace.eq(workspace.as_str());
-        let within = customer_state::Column::CustomerId.is_in(rounded(chunk.to_vec()));
-        for row in customer_state::Entity::find().filter(of).filter(within).all(db).await.db()? {
-            found.push((row.customer_id, read_customer(&row)?));
-        }
-    }
-    Ok(found)
+    let of = (customer_state::Column::Workspace, workspace);
+    let rows =
+        by_keys::<customer_state::Entity, _>(db, of, (customer_state::Column::CustomerId, ids)).await?;
+    rows.into_iter().map(|row| Ok((row.customer_id, read_customer(&row)?))).collect()
 }
 
 /// The customers that ids lead to, with their present id; ids that are not known are left out.
 pub(crate) async fn resolve(
-    db: &impl ConnectionTrait,
+    db: &impl Rows,
     workspace: &Workspace,
     ids: &[Uuid],
 ) -> Result<HashMap<Uuid, (Uuid, Customer)>> {
@@ -117,18 +112,13 @@ pub(crate) async fn next_due(db: &impl ConnectionTrait) -> Result<Option<Time>> 
 
 /// Into whom these customers went, as far as they did.
 pub(crate) async fn aliases(
-    db: &impl ConnectionTrait,
+    db: &impl Rows,
     workspace: &Workspace,
     absorbed: &[Uuid],
 ) -> Result<HashMap<Uuid, Uuid>> {
-    let mut found = HashMap::new();
-    for chunk in absorbed.chunks(KEYS) {
-        let of = alias::Column::Workspace.eq(workspace.as_str());
-        let within = alias::Column::Absorbed.is_in(chunk.iter().copied());
-        let rows = alias::Entity::find().filter(of).filter(within).all(db).await.db()?;
-        found.extend(rows.into_iter().map(|row| (row.absorbed, row.survivor)));
-    }
-    Ok(found)
+    let of = (alias::Column::Workspace, workspace);
+    let rows = by_keys::<alias::Entity, _>(db, of, (alias::Column::Absorbed, absorbed)).await?;
+    Ok(rows.into_iter().map(|row| (row.absorbed, row.survivor)).collect())
 }
 
 /// Notes where absorbed customers went; `None`: they are back.

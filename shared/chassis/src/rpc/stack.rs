@@ -1,5 +1,6 @@
 //! Around every call, from outside or within: who is calling and whether they may, the deadline, the trace, metrics.
 
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures::future::BoxFuture;
@@ -31,14 +32,14 @@ pub struct StackLayer {
 #[derive(Clone, Debug)]
 pub struct Stack<S> {
     inner: S,
-    layer: StackLayer,
+    layer: Arc<StackLayer>,
 }
 
 impl<S> Layer<S> for StackLayer {
     type Service = Stack<S>;
 
     fn layer(&self, inner: S) -> Stack<S> {
-        Stack { inner, layer: self.clone() }
+        Stack { inner, layer: Arc::new(self.clone()) }
     }
 }
 
