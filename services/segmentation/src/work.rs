@@ -135,17 +135,13 @@ impl Work {
     }
 
     /// The same for customers that were read already.
-    pub(crate) async fn adopt(
-        &mut self,
-        db: &impl ConnectionTrait,
-        page: Vec<(Uuid, Customer)>,
-    ) -> Result<()> {
+    pub(crate) async fn adopt(&mut self, db: &impl Rows, page: Vec<(Uuid, Customer)>) -> Result<()> {
         let records = page.iter().flat_map(|(_, customer)| customer.records.iter().copied()).collect();
         self.customers.extend(page);
         self.load_records(db, records).await
     }
 
-    async fn load_records(&mut self, db: &impl ConnectionTrait, mut wanted: Vec<Uuid>) -> Result<()> {
+    async fn load_records(&mut self, db: &impl Rows, mut wanted: Vec<Uuid>) -> Result<()> {
         wanted.retain(|id| !self.records.contains_key(id));
         wanted.sort_unstable();
         wanted.dedup();

@@ -16,6 +16,9 @@ use crate::reader::Reader;
 /// Keys of one query at the most.
 const KEYS: usize = 500;
 
+/// Values of a query that are few.
+const FEW: usize = 100;
+
 /// An entity, as all of ours are.
 pub trait Table: EntityTrait<ActiveModel: TryIntoModel<Self::Model> + Send> {}
 
@@ -23,8 +26,8 @@ impl<E: EntityTrait<ActiveModel: TryIntoModel<E::Model> + Send>> Table for E {}
 
 /// Where rows are read by their keys: in a unit of work as it stands, or outside of one as it was committed.
 ///
-/// Outside of one a SQLite file is read on the calling thread: that takes microseconds where a change of threads there and
-/// back takes tens of them. What looks at many rows is asked as any other query, and holds nobody up.
+/// Outside of one a SQLite file is read on the calling thread, for few keys: that takes microseconds where a change of
+/// threads there and back takes tens of them. What may look at many rows is asked as any other query, and holds nobody up.
 pub trait Rows: ConnectionTrait {
     /// The rows that a query finds.
     ///
@@ -41,7 +44,7 @@ impl Rows for DatabaseTransaction {
 
 impl Rows for Reader {
     async fn rows<E: Table>(&self, query: Query<E>) -> Result<Vec<E::Model>> {
-        match self.few() {
+        match self.few().filter(|_| query.bound() <= FEW) {
             Some(few) => few.rows(query),
             None => E::find().from_raw_sql(query.statement()).all(self).await.db(),
         }

@@ -51,12 +51,18 @@ impl NatsServer {
         static SHARED: OnceLock<Result<NatsServer>> = OnceLock::new();
         let server = SHARED.get_or_init(|| {
             let server = Self::given_or_start()?;
-            if let Some(process) = &server.process {
-                end_with_us(process.id())?;
-            }
+            server.end_with_us()?;
             Ok(server)
         });
         server.as_ref().map_err(|error| Error::new(error.kind, error.reason, error.message.clone()))
+    }
+
+    /// Ends it with this process, for one that is never dropped.
+    ///
+    /// # Errors
+    /// When there is no shell.
+    pub fn end_with_us(&self) -> Result<()> {
+        self.process.as_ref().map_or(Ok(()), |process| end_with_us(process.id()))
     }
 
     /// Starts one with an empty store. Blocks until it answers.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use kernel::{CustomerId, Error, RecordId, Result, Time, Workspace};
 use sea_orm::{ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _, QueryFilter as _};
-use store::rows::Query;
+use store::rows::{Query, by_keys};
 use store::{Rows, StoreResult as _};
 use uuid::Uuid;
 
@@ -113,7 +113,7 @@ fn identified<'a>(workspace: &Workspace, identifiers: impl IntoIterator<Item = &
 
 /// Records by their ids.
 pub(crate) async fn by_records(
-    db: &impl ConnectionTrait,
+    db: &impl Rows,
     workspace: &Workspace,
     records: impl IntoIterator<Item = RecordId>,
 ) -> Result<Vec<StoredRecord>> {
@@ -122,7 +122,7 @@ pub(crate) async fn by_records(
 
 /// All records of customers.
 pub(crate) async fn by_customers(
-    db: &impl ConnectionTrait,
+    db: &impl Rows,
     workspace: &Workspace,
     customers: impl IntoIterator<Item = CustomerId>,
 ) -> Result<Vec<StoredRecord>> {
@@ -130,24 +130,19 @@ pub(crate) async fn by_customers(
 }
 
 async fn by_column(
-    db: &impl ConnectionTrait,
+    db: &impl Rows,
     workspace: &Workspace,
     column: record::Column,
     ids: Vec<Uuid>,
 ) -> Result<Vec<StoredRecord>> {
-    let mut found = Vec::new();
-    for chunk in ids.chunks(CHUNK) {
-        let query = record::Entity::find()
-            .filter(record::Column::Workspace.eq(workspace.as_str()))
-            .filter(column.is_in(chunk.iter().copied()));
-        found.extend(query.all(db).await.db()?.into_iter().map(record));
-    }
-    Ok(found)
+    let rows =
+        by_keys::<record::Entity, _>(db, (record::Column::Workspace, workspace), (column, &ids)).await?;
+    Ok(rows.into_iter().map(record).collect())
 }
 
 /// Adds to `graph` all records of `customers`, all links of these, and the records at their other ends.
 pub(crate) async fn complete(
-    db: &impl ConnectionTrait,
+    db: &impl Rows,
     workspace: &Workspace,
     graph: &mut Graph,
     customers: &BTreeSet<CustomerId>,

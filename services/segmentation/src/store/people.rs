@@ -20,19 +20,13 @@ use crate::domain::person::{Customer, Record, decode_ids, encode_ids};
 
 /// The records of these ids that are known.
 pub(crate) async fn records(
-    db: &impl ConnectionTrait,
+    db: &impl Rows,
     workspace: &Workspace,
     ids: &[Uuid],
 ) -> Result<Vec<(Uuid, Record)>> {
-    let mut found = Vec::with_capacity(ids.len());
-    for chunk in ids.chunks(KEYS) {
-        let of = record_state::Column::Workspace.eq(workspace.as_str());
-        let within = record_state::Column::RecordId.is_in(chunk.iter().copied());
-        for row in record_state::Entity::find().filter(of).filter(within).all(db).await.db()? {
-            found.push((row.record_id, read_record(&row)?));
-        }
-    }
-    Ok(found)
+    let of = (record_state::Column::Workspace, workspace);
+    let rows = by_keys::<record_state::Entity, _>(db, of, (record_state::Column::RecordId, ids)).await?;
+    rows.into_iter().map(|row| Ok((row.record_id, read_record(&row)?))).collect()
 }
 
 /// The customers of these ids that are known.

@@ -1,5 +1,6 @@
 //! Tests of this backend on real servers: the contract, with one and several partitions, and what only a server can do.
 
+mod cluster;
 #[path = "../../../testkit/src/nats.rs"]
 #[expect(
     dead_code,
@@ -27,8 +28,8 @@ use super::{JetStreamLog, Options};
 use crate::contract::Backend;
 use crate::{Entry, Log, Record, Stream};
 
-/// Longer than anything here takes.
-const DEADLINE: Duration = Duration::from_secs(30);
+/// Longer than anything here takes; electing a leader takes up to nine seconds.
+const DEADLINE: Duration = Duration::from_secs(60);
 /// Between two looks at what has no event of its own.
 const TICK: Duration = Duration::from_millis(10);
 

@@ -67,6 +67,11 @@ impl<E: EntityTrait> Query<E> {
         query.text(")")
     }
 
+    /// Values that were bound.
+    pub(super) fn bound(&self) -> usize {
+        self.values.len()
+    }
+
     pub(super) fn statement(self) -> Statement {
         Statement::from_sql_and_values(self.backend, self.sql, self.values)
     }

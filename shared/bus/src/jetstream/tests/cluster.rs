@@ -1,0 +1,128 @@
+//! Three servers that keep each stream three times: what two of them have is not lost with the third.
+
+use std::sync::{Mutex, OnceLock};
+
+use tokio::task::JoinSet;
+
+use super::port::free_port;
+use super::*;
+
+/// Servers that know each other.
+struct Cluster {
+    servers: Vec<NatsServer>,
+}
+
+impl Cluster {
+    fn start() -> Result<Self> {
+        let ports = [free_port()?, free_port()?, free_port()?];
+        let routes = ports.map(|port| format!("nats-route://127.0.0.1:{port}")).join(", ");
+        let server = |port: &u16| {
+            NatsServer::start_with(&format!(
+                "max_payload: 8MB\nserver_name: \"s{port}\"\n\
+                 cluster {{ name: \"test\", listen: \"127.0.0.1:{port}\", routes: [{routes}] }}"
+            ))
+        };
+        Ok(Self { servers: ports.iter().map(server).collect::<Result<_>>()? })
+    }
+
+    /// Names of its own on it, each stream kept three times.
+    fn options(&self, partitions: u32) -> Options {
+        let urls: Vec<String> = self.servers.iter().map(NatsServer::url).collect();
+        Options {
+            url: Secret::new(urls.join(",")),
+            prefix: NatsServer::prefix(),
+            partitions,
+            replicas: 3,
+            ..Options::default()
+        }
+    }
+}
+
+/// Asks until the servers have agreed on who leads.
+async fn agreed<T, F: Future<Output = Result<T>>>(ask: impl Fn() -> F) -> Result<T> {
+    let (begin, mut ticks) = (tokio::time::Instant::now(), tokio::time::interval(TICK));
+    loop {
+        ticks.tick().await;
+        match ask().await {
+            Err(error) if error.kind == kernel::Kind::Unavailable && begin.elapsed() < DEADLINE => {}
+            answer => return answer,
+        }
+    }
+}
+
+async fn connect(options: &Options) -> Result<Arc<JetStreamLog>> {
+    agreed(|| JetStreamLog::connect(options.clone())).await
+}
+
+/// A part of the cluster that the cases of the contract share.
+struct Part {
+    options: Options,
+}
+
+impl Part {
+    fn new() -> Result<Self> {
+        static SHARED: OnceLock<Result<Cluster>> = OnceLock::new();
+        let cluster = SHARED.get_or_init(|| {
+            let cluster = Cluster::start()?;
+            cluster.servers.iter().try_for_each(NatsServer::end_with_us)?;
+            Ok(cluster)
+        });
+        let said =
+            |error: &kernel::Error| kernel::Error::new(error.kind, error.reason, error.message.clone());
+        Ok(Self { options: cluster.as_ref().map_err(said)?.options(2) })
+    }
+}
+
+impl Backend for Part {
+    fn open(&self) -> BoxFuture<'_, Result<Arc<dyn Log>>> {
+        async move { connect(&self.options).await.map(|log| log as Arc<dyn Log>) }.boxed()
+    }
+}
+
+crate::contract_tests!(three_replicas, Part::new()?);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_answered_survives_each_server_in_turn() {
+    let mut cluster = Cluster::start().unwrap();
+    let options = cluster.options(1);
+    let log = connect(&options).await.unwrap();
+    let answered = Arc::new(Mutex::new(Vec::new()));
+    let mut appending = JoinSet::new();
+    for worker in 0..4_u64 {
+        let (log, answered) = (log.clone(), answered.clone());
+        appending.spawn(async move {
+            let mut n = worker * 1_000_000;
+            loop {
+                if log.append(Stream::Events, records(n..n + 3)).await.is_ok() {
+                    answered.lock().unwrap().extend(n..n + 3);
+                    n += 3;
+                }
+            }
+        });
+    }
+    let count = || answered.lock().unwrap().len();
+    for server in 0..3 {
+        let before = count();
+        until("appending begins", || count() > before + 100).await;
+        cluster.servers[server].kill();
+        let dead = count();
+        // With what is left, after an election if the leader has died.
+        until("appending goes on without it", || count() > dead + 100).await;
+        cluster.servers[server].restart().unwrap();
+    }
+    appending.shutdown().await;
+    let log = connect(&options).await.unwrap();
+    agreed(|| log.latest(Stream::Events)).await.unwrap();
+    let (mut kept, mut from) = (Vec::new(), 0);
+    // A read that an election cuts short says so, and is asked again.
+    loop {
+        let more = agreed(|| log.read(Stream::Events, 0, from, 10_000)).await.unwrap();
+        let Some(last) = more.last() else { break };
+        from = last.position + 1;
+        kept.extend(more.iter().map(|entry| entry.record.sequence));
+    }
+    kept.sort_unstable();
+    let answered = answered.lock().unwrap();
+    let lost: Vec<_> = answered.iter().filter(|sequence| kept.binary_search(sequence).is_err()).collect();
+    assert!(lost.is_empty(), "{} of {} lost: {lost:?}", lost.len(), answered.len());
+}
