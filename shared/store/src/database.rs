@@ -32,7 +32,7 @@ pub struct DatabaseConfig {
     /// The same database as the role that owns its tables; read by `guanxi migrate` alone.
     pub owner_url: Secret,
     /// Connections for reading, at the most; on PostgreSQL besides half as many and one for writing, and two for reading
-    /// on the platform's behalf.
+    /// on the platform's behalf, on SQLite as many as threads read a few rows at the same time.
     pub connections: u32,
     /// A statement that takes longer is given up (PostgreSQL).
     pub statement_timeout: String,

@@ -1,12 +1,16 @@
-//! Maps the driver's errors to the platform's, once.
+//! Maps the drivers' errors to the platform's, once.
 
 use kernel::{Error, Kind, Result};
 use sea_orm::sqlx;
 use sea_orm::{DbErr, RuntimeErr, SqlErr};
 
+type Meaning = (Kind, &'static str, &'static str);
+
+const BUSY: Meaning = (Kind::Unavailable, "DATABASE_BUSY", "the database is busy; try again");
+const REFUSED: Meaning = (Kind::Internal, "INTERNAL", "the database refused a statement");
+
 /// What a database error means to the caller. Values of the statement are never shown.
 pub fn db_error(error: DbErr) -> Error {
-    const BUSY: (Kind, &str, &str) = (Kind::Unavailable, "DATABASE_BUSY", "the database is busy; try again");
     let (kind, reason, message) = match (error.sql_err(), &error) {
         (Some(SqlErr::UniqueConstraintViolation(_)), _) => {
             (Kind::AlreadyExists, "ALREADY_EXISTS", "there is one of that key already")
@@ -22,9 +26,19 @@ pub fn db_error(error: DbErr) -> Error {
             Nature::Other if matches!(error, DbErr::Conn(_)) => {
                 (Kind::Unavailable, "DATABASE_UNAVAILABLE", "the database cannot be reached")
             }
-            Nature::Other => (Kind::Internal, "INTERNAL", "the database refused a statement"),
+            Nature::Other => REFUSED,
         },
-        _ => (Kind::Internal, "INTERNAL", "the database refused a statement"),
+        _ => REFUSED,
+    };
+    Error::new(kind, reason, message).caused_by(error)
+}
+
+/// The same of a file that is read without sea-orm.
+pub(crate) fn file_error(error: rusqlite::Error) -> Error {
+    use rusqlite::ErrorCode::{CannotOpen, DatabaseBusy, DatabaseLocked, DiskFull, SystemIoFailure};
+    let (kind, reason, message) = match error.sqlite_error_code() {
+        Some(DatabaseBusy | DatabaseLocked | DiskFull | SystemIoFailure | CannotOpen) => BUSY,
+        _ => REFUSED,
     };
     Error::new(kind, reason, message).caused_by(error)
 }

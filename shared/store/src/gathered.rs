@@ -163,8 +163,12 @@ mod tests {
         }
 
         fn gathered(&self) -> Gathered<u32, Vec<u32>> {
+            self.over(false)
+        }
+
+        fn over(&self, apart: bool) -> Gathered<u32, Vec<u32>> {
             let world = self.clone();
-            Gathered::over(false, move |workspace, keys| {
+            Gathered::over(apart, move |workspace, keys| {
                 let world = world.clone();
                 async move {
                     world.asked.lock().unwrap().push((workspace.clone(), keys.clone()));
@@ -208,6 +212,21 @@ mod tests {
         assert_eq!(world.asked(), [vec![0], vec![1], (2..10).collect()]);
         world.let_go(1);
         assert_eq!(*asking.pop().unwrap().await.unwrap(), (2..10).collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn a_file_is_read_by_each_for_itself() {
+        let world = World::new();
+        let (gathered, workspace) = (world.over(true), shop(1));
+        let mut asking: Vec<_> = (0..10).map(|n| Box::pin(gathered.get(&workspace, n))).collect();
+        for one in &mut asking {
+            assert!(futures::poll!(one).is_pending());
+        }
+        assert_eq!(world.asked(), (0..10).map(|n| vec![n]).collect::<Vec<_>>(), "nobody waits for others");
+        world.let_go(10);
+        for (n, one) in (0..).zip(asking) {
+            assert_eq!(*one.await.unwrap(), [n]);
+        }
     }
 
     #[tokio::test]

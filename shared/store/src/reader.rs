@@ -15,29 +15,45 @@ use crate::tenant::Tenant;
 #[derive(Clone, Debug)]
 pub struct Reader {
     pool: DatabaseConnection,
-    /// On PostgreSQL: connections of which all queries are the platform's.
-    platform: Option<DatabaseConnection>,
-    /// On SQLite.
-    few: Option<Few>,
+    beside: Beside,
+}
+
+/// What there is beside the pool.
+#[derive(Clone, Debug)]
+enum Beside {
+    /// A SQLite file read on the calling thread.
+    File(Few),
+    /// Connections to PostgreSQL of which all queries are the platform's.
+    Platform(DatabaseConnection),
 }
 
 impl Reader {
     pub(crate) fn of_file(pool: DatabaseConnection, few: Few) -> Self {
-        Self { pool, platform: None, few: Some(few) }
+        Self { pool, beside: Beside::File(few) }
     }
 
     pub(crate) fn of_server(pool: DatabaseConnection, platform: DatabaseConnection) -> Self {
-        Self { pool, platform: Some(platform), few: None }
+        Self { pool, beside: Beside::Platform(platform) }
     }
 
     pub(crate) fn few(&self) -> Option<&Few> {
-        self.few.as_ref()
+        match &self.beside {
+            Beside::File(few) => Some(few),
+            Beside::Platform(_) => None,
+        }
+    }
+
+    fn platform(&self) -> Option<&DatabaseConnection> {
+        match &self.beside {
+            Beside::File(_) => None,
+            Beside::Platform(platform) => Some(platform),
+        }
     }
 
     /// Refuses connections that are on nobody's behalf although they were opened for the platform: they would find nothing,
     /// and nobody would hear of it.
     pub(crate) async fn check(&self) -> Result<()> {
-        let Some(platform) = &self.platform else { return Ok(()) };
+        let Some(platform) = self.platform() else { return Ok(()) };
         let text = "SELECT coalesce(current_setting('guanxi.platform', true), '') AS platform";
         let row = platform.query_one_raw(Statement::from_string(DbBackend::Postgres, text)).await.db()?;
         let said: String = row.map(|row| row.try_get("", "platform")).transpose().db()?.unwrap_or_default();
@@ -51,12 +67,12 @@ impl Reader {
 
     /// The connections themselves.
     pub(crate) fn pools(&self) -> impl Iterator<Item = &DatabaseConnection> {
-        std::iter::once(&self.pool).chain(&self.platform)
+        std::iter::once(&self.pool).chain(self.platform())
     }
 
     /// Where a query can be asked as it is, if it can.
     fn plain(&self, tenant: Option<&Tenant>) -> Option<&DatabaseConnection> {
-        match (&self.platform, tenant) {
+        match (self.platform(), tenant) {
             (None, _) => Some(&self.pool),
             (Some(platform), Some(Tenant::Platform)) => Some(platform),
             (Some(_), _) => None,

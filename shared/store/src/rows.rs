@@ -230,6 +230,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn only_few_are_read_on_the_calling_thread() {
+        let (_folder, db) = open().await;
+        keep(&db, samples()).await;
+        // What goes that way finds nothing any more.
+        db.read().few().unwrap().close();
+        let with = async |values: usize| {
+            let keys = vec![7_i64; values];
+            db.read().rows(Query::<sample::Entity>::on(db.read()).text(" WHERE id").among(&keys)).await
+        };
+        assert_eq!(with(64).await.unwrap_err().kind, Kind::Unavailable);
+        assert_eq!(with(65).await.unwrap().len(), 1);
+    }
+
+    #[tokio::test]
     async fn nothing_is_read_after_the_end() {
         let (_folder, db) = open().await;
         db.read().rows(all(db.read())).await.unwrap();

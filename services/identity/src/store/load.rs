@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use kernel::{CustomerId, Error, RecordId, Result, Time, Workspace};
-use sea_orm::{ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _, QueryFilter as _};
+use sea_orm::{ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _};
 use store::rows::{Query, by_keys};
 use store::{Rows, StoreResult as _};
 use uuid::Uuid;
@@ -14,14 +14,14 @@ use crate::domain::{Evidence, Graph, Identifier, LinkKey, Rule, StoredLink, Stor
 
 /// The records of identifiers, as far as there are any.
 pub(crate) async fn by_identifiers(
-    db: &impl ConnectionTrait,
+    db: &impl Rows,
     workspace: &Workspace,
     identifiers: &[Identifier],
 ) -> Result<Vec<StoredRecord>> {
     let mut found = Vec::new();
     for chunk in identifiers.chunks(CHUNK) {
-        let any = identified(workspace, chunk);
-        found.extend(record::Entity::find().filter(any).all(db).await.db()?.into_iter().map(record));
+        let query = known_by(Query::on(db).text(" WHERE "), workspace, chunk, &[]);
+        found.extend(db.rows(query).await?.into_iter().map(record));
     }
     Ok(found)
 }
@@ -68,47 +68,41 @@ pub(crate) async fn customers(db: &impl Rows, workspace: &Workspace, asked: &[On
 
 /// All records of the customers that have one of these.
 fn having(db: &impl ConnectionTrait, workspace: &Workspace, asked: &[One]) -> Query<record::Entity> {
-    let mut founders: Vec<Uuid> = Vec::new();
-    let mut namespaces: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let (mut identifiers, mut founders) = (Vec::new(), Vec::new());
     for one in asked {
         match one {
+            One::Identified(identifier) => identifiers.push(identifier),
             One::Founder(id) => founders.push(id.0),
-            One::Identified(identifier) => {
-                namespaces.entry(&identifier.namespace).or_default().push(&identifier.value)
-            }
         }
     }
-    let all =
-        Query::on(db).text(" WHERE workspace = ").value(workspace.as_str()).text(" AND customer_id IN (");
-    let mut union = std::iter::once("").chain(std::iter::repeat(" UNION ALL "));
-    let mut owners = |query: Query<record::Entity>| {
-        let query = query.text(union.next().unwrap_or_default());
-        query.text("SELECT customer_id FROM record WHERE workspace = ").value(workspace.as_str())
-    };
-    let all = if founders.is_empty() {
-        all
-    } else {
-        owners(all).text(" AND founder AND record_id").among(&founders)
-    };
-    let all = namespaces.into_iter().fold(all, |query, (namespace, values)| {
-        owners(query).text(" AND namespace = ").value(namespace).text(" AND value").among(&values)
-    });
-    all.text(")")
+    let query = Query::on(db).text(" WHERE workspace = ").value(workspace.as_str());
+    let query = query.text(" AND customer_id IN (SELECT customer_id FROM record WHERE ");
+    known_by(query, workspace, identifiers, &founders).text(")")
 }
 
-/// One branch per namespace, each with the leading columns of the primary key.
-fn identified<'a>(workspace: &Workspace, identifiers: impl IntoIterator<Item = &'a Identifier>) -> Condition {
-    let mut by_namespace: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+/// Goes on with a condition that holds for these: one branch per namespace, each with the leading columns of the primary
+/// key, and one for founders. At least one is given.
+fn known_by<'a>(
+    query: Query<record::Entity>,
+    workspace: &Workspace,
+    identifiers: impl IntoIterator<Item = &'a Identifier>,
+    founders: &[Uuid],
+) -> Query<record::Entity> {
+    let mut namespaces: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for identifier in identifiers {
-        by_namespace.entry(&identifier.namespace).or_default().push(&identifier.value);
+        namespaces.entry(&identifier.namespace).or_default().push(&identifier.value);
     }
-    by_namespace.into_iter().fold(Condition::any(), |any, (namespace, values)| {
-        let branch = Condition::all()
-            .add(record::Column::Workspace.eq(workspace.as_str()))
-            .add(record::Column::Namespace.eq(namespace))
-            .add(record::Column::Value.is_in(values));
-        any.add(branch)
-    })
+    let mut or = std::iter::once("").chain(std::iter::repeat(" OR "));
+    let mut branch = |query: Query<record::Entity>| {
+        query.text(or.next().unwrap_or_default()).text("workspace = ").value(workspace.as_str())
+    };
+    let query = namespaces.into_iter().fold(query, |query, (namespace, values)| {
+        branch(query).text(" AND namespace = ").value(namespace).text(" AND value").among(&values)
+    });
+    if founders.is_empty() {
+        return query;
+    }
+    branch(query).text(" AND founder AND record_id").among(founders)
 }
 
 /// Records by their ids.

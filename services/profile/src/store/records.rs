@@ -7,7 +7,7 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _, ExprTrait as _, Order};
 use sea_orm::{IntoActiveModel, QueryFilter as _, QueryOrder as _, QuerySelect as _};
 use store::bulk::{self, Bound, Clash};
-use store::rows::by_keys;
+use store::rows::Query;
 use store::{Rows, StoreResult as _};
 use uuid::Uuid;
 
@@ -52,18 +52,12 @@ async fn select(
     let mut sorted = values.to_vec();
     sorted.sort_unstable();
     sorted.dedup();
-    if purpose == For::Reading {
-        let mut rows = by_keys::<Entity, _>(db, (Column::Workspace, workspace), (column, &sorted)).await?;
-        rows.sort_unstable_by_key(|row| row.record_id);
-        return Ok(rows);
-    }
     let mut rows = Vec::with_capacity(sorted.len());
     for chunk in sorted.chunks(CHUNK) {
-        let query = Entity::find()
-            .filter(Column::Workspace.eq(workspace.as_str()))
-            .filter(column.is_in(chunk.iter().copied()))
-            .order_by(Column::RecordId, Order::Asc);
-        rows.extend(query.lock_exclusive().all(db).await.db()?);
+        let query = Query::<Entity>::on(db).text(" WHERE workspace = ").value(workspace.as_str());
+        let query = query.text(" AND ").column(column).among(chunk).text(" ORDER BY record_id");
+        let query = if purpose == For::Writing { query.locked() } else { query };
+        rows.extend(db.rows(query).await?);
     }
     Ok(rows)
 }

@@ -17,18 +17,19 @@ mod sharing;
 mod streams;
 mod tls;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::future::{BoxFuture, FutureExt};
 use kernel::{Result, Secret, Workspace};
+use tokio::task::JoinSet;
 
 use self::nats::NatsServer;
 use super::{JetStreamLog, Options};
 use crate::contract::Backend;
 use crate::{Entry, Log, Record, Stream};
 
-/// Longer than anything here takes; electing a leader takes up to nine seconds.
+/// Longer than anything here takes, electing a leader included.
 const DEADLINE: Duration = Duration::from_secs(60);
 /// Between two looks at what has no event of its own.
 const TICK: Duration = Duration::from_millis(10);
@@ -98,6 +99,50 @@ async fn until(what: &str, condition: impl Fn() -> bool) {
         assert!(begin.elapsed() < DEADLINE, "{what}: not in time");
         ticks.tick().await;
     }
+}
+
+/// Appends without end, whatever is refused.
+struct Appending {
+    tasks: JoinSet<()>,
+    answered: Arc<Mutex<Vec<u64>>>,
+}
+
+impl Appending {
+    fn begin(log: &Arc<JetStreamLog>) -> Self {
+        let (mut tasks, answered) = (JoinSet::new(), Arc::new(Mutex::new(Vec::new())));
+        for worker in 0..4_u64 {
+            let (log, answered) = (log.clone(), answered.clone());
+            tasks.spawn(async move {
+                let mut n = worker * 1_000_000;
+                loop {
+                    if log.append(Stream::Events, records(n..n + 3)).await.is_ok() {
+                        answered.lock().unwrap().extend(n..n + 3);
+                        n += 3;
+                    }
+                }
+            });
+        }
+        Self { tasks, answered }
+    }
+
+    /// Waits until so many more are answered.
+    async fn goes_on(&self, more: usize) {
+        let count = || self.answered.lock().unwrap().len();
+        let before = count();
+        until("appending goes on", || count() > before + more).await;
+    }
+
+    /// Ends, and gives what was answered.
+    async fn end(mut self) -> Vec<u64> {
+        self.tasks.shutdown().await;
+        std::mem::take(&mut self.answered.lock().unwrap())
+    }
+}
+
+fn assert_nothing_lost(answered: &[u64], mut kept: Vec<u64>) {
+    kept.sort_unstable();
+    let lost: Vec<_> = answered.iter().filter(|sequence| kept.binary_search(sequence).is_err()).collect();
+    assert!(lost.is_empty(), "{} of {} lost: {lost:?}", lost.len(), answered.len());
 }
 
 /// Everything from a position on.

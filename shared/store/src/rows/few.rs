@@ -1,19 +1,19 @@
 //! A SQLite file read on the calling thread.
 //!
 //! sqlx gives every connection a thread, which a query is sent to and every row comes back from; here the caller's thread
-//! asks by itself, with statements that stay prepared. The entities and the statements are sea-orm's.
+//! asks by itself, with statements that stay prepared. The entities are sea-orm's.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use kernel::{Error, Kind, Result};
+use kernel::{Error, Result};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, OpenFlags, ToSql, params_from_iter};
 use sea_orm::{ActiveModelTrait as _, ColumnTrait as _, ColumnType, Iterable as _, TryIntoModel as _, Value};
 
 use super::{Query, Table};
-use crate::error::StoreResult as _;
+use crate::error::{StoreResult as _, file_error};
 
 /// Statements that stay prepared.
 const PREPARED: usize = 128;
@@ -44,7 +44,7 @@ impl Few {
         let connection = self.take()?;
         let found = connection
             .prepare_cached(&statement.sql)
-            .map_err(refused)
+            .map_err(file_error)
             .and_then(|mut prepared| read::<E>(&mut prepared, &values));
         if found.is_ok() {
             self.give_back(connection);
@@ -56,7 +56,7 @@ impl Few {
         let closed = || Error::unavailable("the database was closed");
         match self.idle().as_mut().ok_or_else(closed)?.pop() {
             Some(connection) => Ok(connection),
-            None => open(&self.file).map_err(refused),
+            None => open(&self.file).map_err(file_error),
         }
     }
 
@@ -91,11 +91,11 @@ fn read<E: Table>(prepared: &mut CachedStatement<'_>, values: &[Value]) -> Resul
     let columns: Vec<(E::Column, ColumnType)> =
         E::Column::iter().map(|column| (column, column.def().get_column_type().clone())).collect();
     let mut found = Vec::new();
-    let mut rows = prepared.query(params_from_iter(values.iter().map(Bound))).map_err(refused)?;
-    while let Some(row) = rows.next().map_err(refused)? {
+    let mut rows = prepared.query(params_from_iter(values.iter().map(Bound))).map_err(file_error)?;
+    while let Some(row) = rows.next().map_err(file_error)? {
         let mut model = E::ActiveModel::default();
         for (at, (column, kind)) in columns.iter().enumerate() {
-            let value = value(kind, row.get_ref(at).map_err(refused)?)?;
+            let value = value(kind, row.get_ref(at).map_err(file_error)?)?;
             model.try_set(*column, value).db()?;
         }
         found.push(model.try_into_model().db()?);
@@ -145,7 +145,6 @@ impl ToSql for Bound<'_> {
         let bound = match self.0 {
             Value::String(Some(text)) => ValueRef::Text(text.as_bytes()),
             Value::BigInt(Some(n)) => ValueRef::Integer(*n),
-            Value::BigUnsigned(Some(n)) => ValueRef::Integer(i64::try_from(*n).unwrap_or(i64::MAX)),
             Value::Int(Some(n)) => ValueRef::Integer(i64::from(*n)),
             Value::Bool(Some(is)) => ValueRef::Integer(i64::from(*is)),
             Value::Uuid(Some(id)) => ValueRef::Blob(id.as_bytes()),
@@ -157,19 +156,4 @@ impl ToSql for Bound<'_> {
         };
         Ok(ToSqlOutput::Borrowed(bound))
     }
-}
-
-/// What an error of the driver means to the caller.
-fn refused(error: rusqlite::Error) -> Error {
-    let (kind, reason, message) = match error.sqlite_error_code() {
-        Some(
-            rusqlite::ErrorCode::DatabaseBusy
-            | rusqlite::ErrorCode::DatabaseLocked
-            | rusqlite::ErrorCode::DiskFull
-            | rusqlite::ErrorCode::SystemIoFailure
-            | rusqlite::ErrorCode::CannotOpen,
-        ) => (Kind::Unavailable, "DATABASE_BUSY", "the database is busy; try again"),
-        _ => (Kind::Internal, "INTERNAL", "the database refused a statement"),
-    };
-    Error::new(kind, reason, message).caused_by(error)
 }

@@ -67,6 +67,15 @@ impl<E: EntityTrait> Query<E> {
         query.text(")")
     }
 
+    /// Ends with what keeps others from changing the rows until this unit of work ends; SQLite lets nobody else write anyhow.
+    #[must_use]
+    pub fn locked(self) -> Self {
+        match self.backend {
+            DbBackend::Postgres => self.text(" FOR UPDATE"),
+            _ => self,
+        }
+    }
+
     /// Values that were bound.
     pub(super) fn bound(&self) -> usize {
         self.values.len()

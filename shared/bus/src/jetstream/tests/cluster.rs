@@ -1,8 +1,6 @@
 //! Three servers that keep each stream three times: what two of them have is not lost with the third.
 
-use std::sync::{Mutex, OnceLock};
-
-use tokio::task::JoinSet;
+use std::sync::OnceLock;
 
 use super::port::free_port;
 use super::*;
@@ -85,32 +83,15 @@ crate::contract_tests!(three_replicas, Part::new()?);
 async fn what_was_answered_survives_each_server_in_turn() {
     let mut cluster = Cluster::start().unwrap();
     let options = cluster.options(1);
-    let log = connect(&options).await.unwrap();
-    let answered = Arc::new(Mutex::new(Vec::new()));
-    let mut appending = JoinSet::new();
-    for worker in 0..4_u64 {
-        let (log, answered) = (log.clone(), answered.clone());
-        appending.spawn(async move {
-            let mut n = worker * 1_000_000;
-            loop {
-                if log.append(Stream::Events, records(n..n + 3)).await.is_ok() {
-                    answered.lock().unwrap().extend(n..n + 3);
-                    n += 3;
-                }
-            }
-        });
-    }
-    let count = || answered.lock().unwrap().len();
+    let appending = Appending::begin(&connect(&options).await.unwrap());
     for server in 0..3 {
-        let before = count();
-        until("appending begins", || count() > before + 100).await;
+        appending.goes_on(100).await;
         cluster.servers[server].kill();
-        let dead = count();
         // With what is left, after an election if the leader has died.
-        until("appending goes on without it", || count() > dead + 100).await;
+        appending.goes_on(100).await;
         cluster.servers[server].restart().unwrap();
     }
-    appending.shutdown().await;
+    let answered = appending.end().await;
     let log = connect(&options).await.unwrap();
     agreed(|| log.latest(Stream::Events)).await.unwrap();
     let (mut kept, mut from) = (Vec::new(), 0);
@@ -121,8 +102,5 @@ async fn what_was_answered_survives_each_server_in_turn() {
         from = last.position + 1;
         kept.extend(more.iter().map(|entry| entry.record.sequence));
     }
-    kept.sort_unstable();
-    let answered = answered.lock().unwrap();
-    let lost: Vec<_> = answered.iter().filter(|sequence| kept.binary_search(sequence).is_err()).collect();
-    assert!(lost.is_empty(), "{} of {} lost: {lost:?}", lost.len(), answered.len());
+    assert_nothing_lost(&answered, kept);
 }

@@ -67,33 +67,14 @@ async fn a_short_outage_only_delays() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_answered_survives_killing_the_server_again_and_again() {
     let mut place = Place::new(1);
-    let log = place.log().await;
-    let answered = Arc::new(std::sync::Mutex::new(Vec::new()));
-    let mut appending = JoinSet::new();
-    for worker in 0..4_u64 {
-        let (log, answered) = (log.clone(), answered.clone());
-        appending.spawn(async move {
-            let mut n = worker * 1_000_000;
-            loop {
-                if log.append(Stream::Events, records(n..n + 3)).await.is_ok() {
-                    answered.lock().unwrap().extend(n..n + 3);
-                    n += 3;
-                }
-            }
-        });
-    }
+    let appending = Appending::begin(&place.log().await);
     for _ in 0..4 {
-        let before = answered.lock().unwrap().len();
-        until("appending goes on", || answered.lock().unwrap().len() > before + 300).await;
+        appending.goes_on(300).await;
         place.server.kill();
         place.server.restart().unwrap();
     }
-    appending.shutdown().await;
-    let mut kept = read(&*place.log().await, 0).await;
-    kept.sort_unstable();
-    let answered = answered.lock().unwrap();
-    let lost: Vec<_> = answered.iter().filter(|sequence| kept.binary_search(sequence).is_err()).collect();
-    assert!(lost.is_empty(), "{} of {} lost: {lost:?}", lost.len(), answered.len());
+    let answered = appending.end().await;
+    assert_nothing_lost(&answered, read(&*place.log().await, 0).await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
