@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use chassis::{Context, rpc};
 use kernel::{Clock, Error, Kind, Result, Workspaces};
+use store::Applied;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
@@ -18,23 +19,24 @@ use wire::analytics::{
     ScanEventsResponse,
 };
 
-use crate::engine::Engine;
-use crate::reader::Progress;
+use crate::current::Current;
 
 /// Answers calls. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Api {
     clock: Clock,
     workspaces: Workspaces,
-    engine: Arc<Engine>,
-    progress: Progress,
+    current: Current,
+    applied: Applied,
+    partitions: u32,
     queries: Arc<Semaphore>,
 }
 
 impl Api {
-    pub(crate) fn new(cx: &Context, engine: Arc<Engine>, progress: Progress, queries: usize) -> Self {
-        let (clock, workspaces) = (cx.clock.clone(), cx.workspaces.clone());
-        Self { clock, workspaces, engine, progress, queries: Arc::new(Semaphore::new(queries.max(1))) }
+    pub(crate) fn new(cx: &Context, current: Current, applied: Applied, queries: usize) -> Self {
+        let (clock, workspaces, partitions) = (cx.clock.clone(), cx.workspaces.clone(), cx.log.partitions());
+        let queries = Arc::new(Semaphore::new(queries.max(1)));
+        Self { clock, workspaces, current, applied, partitions, queries }
     }
 
     pub(crate) fn server(self) -> AnalyticsServiceServer<Self> {

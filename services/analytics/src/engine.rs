@@ -4,7 +4,7 @@
 //! * [`Engine::append`] takes an event into memory; it is part of every answer at once.
 //! * [`Engine::prepare`] writes what is in memory as segments and opens them. The caller registers them *together with
 //!   its place in the log* in one transaction, then calls [`Engine::install`], which cannot fail. A crash before the
-//!   registration leaves a file that [`Engine::open`] removes; the log is read again from the place that was
+//!   registration leaves a file that goes at the next start ([`files`]); the log is read again from the place that was
 //!   registered. So every event counts once.
 //! * [`Engine::plan_compaction`], [`Engine::compact`] and [`Engine::install_compacted`] do the same for making large
 //!   segments of small ones.
@@ -13,6 +13,7 @@
 mod cache;
 mod columns;
 pub mod compact;
+pub mod files;
 mod layout;
 mod merge;
 pub mod people;
@@ -26,12 +27,12 @@ mod walk;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
-use kernel::{CustomerId, Error, Ids, RecordId, Result, Time, Workspace};
+use kernel::{CustomerId, Ids, RecordId, Result, Time, Workspace};
 use wire::event::Event;
 
 use cache::Cache;
@@ -99,13 +100,12 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Opens what is registered and removes files that are not: leftovers of a crash.
+    /// Opens what is registered.
     ///
     /// # Errors
     /// When the folder or a registered segment cannot be read.
     pub fn open(options: Options, ids: Ids, registered: &Registered) -> Result<Self> {
         std::fs::create_dir_all(&options.folder).map_err(io_at(&options.folder))?;
-        remove_leftovers(&options.folder, registered)?;
         let engine = Self {
             cache: Cache::new(options.cache_bytes),
             options,
@@ -300,25 +300,6 @@ impl Engine {
     fn file_name(&self) -> String {
         format!("{}.parquet", self.ids.next())
     }
-}
-
-fn remove_leftovers(folder: &Path, registered: &Registered) -> Result<()> {
-    let known: BTreeSet<&str> = registered.segments.iter().map(|meta| meta.file.as_str()).collect();
-    for entry in std::fs::read_dir(folder).map_err(io_at(folder))? {
-        let path = entry.map_err(io_at(folder))?.path();
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        if name.ends_with(".parquet") && !known.contains(name) {
-            tracing::info!(path = %path.display(), "removing a segment that was never registered");
-            std::fs::remove_file(&path).map_err(io_at(&path))?;
-        }
-    }
-    let missing = known.iter().find(|name| !folder.join(name).exists());
-    missing.map_or(Ok(()), |name| {
-        Err(Error::internal(format!(
-            "segment `{name}` is registered and not in `{}`; restore it from a backup",
-            folder.display()
-        )))
-    })
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod api;
 mod config;
+mod current;
 pub mod domain;
 pub mod engine;
 mod events;
@@ -9,16 +10,17 @@ mod jobs;
 mod reader;
 mod store;
 
-use std::sync::Arc;
-
+use ::store::Applied;
+use bus::Stream;
 use chassis::{Alarm, Context, Parts};
-use kernel::{Error, Result};
+use kernel::Result;
 use sea_orm_migration::MigrationTrait;
 
 use api::Api;
 pub use config::Config;
-use engine::Engine;
-use reader::{Progress, Reader};
+use current::{Current, LEASE};
+use engine::files::Files;
+use reader::{Reader, apart};
 
 /// The service.
 #[derive(Debug)]
@@ -35,28 +37,36 @@ impl chassis::Service for Analytics {
 
     async fn start(config: Config, cx: Context) -> Result<Parts> {
         let flush_age = config.flush_age()?;
-        let registered = store::load(&cx.db).await?;
-        let (options, ids) = (config.engine(cx.folder.clone()), cx.ids.clone());
-        let engine = tokio::task::spawn_blocking(move || Engine::open(options, ids, &registered))
-            .await
-            .map_err(|cause| Error::internal("opening the segments was interrupted").caused_by(cause))??;
-        let engine = Arc::new(engine);
-        let progress = Progress::new(cx.log.clone());
+        let (options, segments) = (config.engine(cx.folder.clone()), store::segments(cx.db.read()).await?);
+        // Refused here and not later: an operator is looking.
+        let folder = options.folder.clone();
+        apart(move || Files::found(&folder)?.check(&segments)).await?;
+        let current = Current::new(cx.leases.clone());
+        let applied =
+            Applied::new(cx.db.clone(), cx.log.clone(), Stream::Events, cx.leases.clone(), Some(LEASE));
+        cx.metrics.watch_consumer(cx.service, Stream::Events, &applied);
         let compaction = Alarm::default();
-        let (compacted, db) = (engine.clone(), cx.db.clone());
-        cx.timed_job("compaction", compaction.clone(), move || {
+        let (compacted, db) = (current.clone(), cx.db.clone());
+        // Not leased by itself: only what is opened under the lease of the log is compacted, by who opened it.
+        cx.own_job("compaction", compaction.clone(), move || {
             jobs::compaction::run(compacted.clone(), db.clone())
         });
         let reader = Reader {
-            cx: cx.clone(),
-            engine: engine.clone(),
-            progress: progress.clone(),
+            db: cx.db.clone(),
+            log: cx.log.clone(),
+            clock: cx.clock.clone(),
+            ids: cx.ids.clone(),
+            activity: cx.activity.clone(),
+            leases: cx.leases.clone(),
+            options,
+            current: current.clone(),
+            applied: applied.clone(),
             batch: config.batch.max(1),
             flush_age,
             compaction,
         };
         cx.tasks.spawn("analytics reader", reader.run());
-        let server = Api::new(&cx, engine, progress, config.queries).server();
+        let server = Api::new(&cx, current, applied, config.queries).server();
         Ok(Parts::default().grpc(|routes| {
             routes.add_service(server);
         }))

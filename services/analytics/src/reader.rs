@@ -1,234 +1,253 @@
-//! Reads the log into the engine. The place in the log is saved only with a flush: until then memory holds what was
-//! read, and after a crash it is read again.
+//! Reads the log into the engine, for as long as this process holds its lease. The place in the log is saved only with a
+//! flush: until then memory holds what was read, and after a crash, or by another process, it is read again.
 
+mod again;
+
+use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use bus::{Log, Stream};
-use chassis::{Alarm, Context};
+use bus::{Entry, Log, Stream};
+use chassis::Alarm;
 use futures::future::select_all;
-use kernel::{Error, Result, Time};
-use store::Delivery;
+use kernel::{Activity, Clock, Error, Ids, Result, Time};
 use store::position::Position;
-use tokio::sync::watch;
+use store::{Applied, Database, Delivery, Held, Leases};
+use tokio::time::Instant;
 
-use crate::engine::Engine;
-use crate::{events, store as register};
+use crate::current::{Current, LEASE, Opened};
+use crate::engine::files::Files;
+use crate::engine::{Engine, Options};
+use crate::events;
+use crate::store::{self as register, Read};
 
 /// Pause after a passing failure.
 const PAUSE: Duration = Duration::from_millis(200);
+/// So often it is looked for events to be taken again.
+const LOOK: Duration = Duration::from_secs(1);
 /// Refused events in memory at which they are set aside.
 const MAX_REFUSED: usize = 1_000;
-
-/// How far the log has been read. Cheap to clone.
-#[derive(Clone, Debug)]
-pub(crate) struct Progress {
-    log: Arc<dyn Log>,
-    next: Arc<Vec<watch::Sender<u64>>>,
-    /// When the events in memory must be flushed, µs.
-    flush_at: Arc<AtomicI64>,
-}
-
-impl Progress {
-    pub(crate) fn new(log: Arc<dyn Log>) -> Self {
-        let next = (0..log.partitions()).map(|_| watch::Sender::new(0)).collect();
-        Self { log, next: Arc::new(next), flush_at: Arc::new(AtomicI64::new(i64::MAX)) }
-    }
-
-    /// Partitions of the stream.
-    pub(crate) fn partitions(&self) -> u32 {
-        self.log.partitions()
-    }
-
-    /// Returns when everything before `position` of a partition has been read; at once for a partition that is not.
-    pub(crate) async fn reached(&self, partition: u32, position: u64) {
-        if let Some(next) = usize::try_from(partition).ok().and_then(|at| self.next.get(at)) {
-            // The sender lives in `self.next`: waiting cannot fail.
-            let _reached = next.subscribe().wait_for(|next| *next >= position).await.is_ok();
-        }
-    }
-
-    fn note(&self, partition: u32, next: u64) {
-        if let Some(slot) = usize::try_from(partition).ok().and_then(|at| self.next.get(at)) {
-            slot.send_replace(next);
-        }
-    }
-
-    fn is_idle(&self, now: Time) -> bool {
-        let read =
-            (0..).zip(self.next.iter()).all(|(n, next)| *next.borrow() >= self.log.end(Stream::Events, n));
-        read && self.flush_at.load(Ordering::SeqCst) > now.0
-    }
-}
-
-/// What was read since the last flush, besides what the engine holds.
-#[derive(Debug)]
-struct Read {
-    /// By partition.
-    positions: Vec<Position>,
-    /// Events that the engine would not take.
-    refused: Vec<(Delivery, Error)>,
-}
 
 /// The loop.
 #[derive(Debug)]
 pub(crate) struct Reader {
-    pub(crate) cx: Context,
-    pub(crate) engine: Arc<Engine>,
-    pub(crate) progress: Progress,
+    pub(crate) db: Database,
+    pub(crate) log: Arc<dyn Log>,
+    pub(crate) clock: Clock,
+    pub(crate) ids: Ids,
+    pub(crate) activity: Activity,
+    pub(crate) leases: Leases,
+    /// Of the engine.
+    pub(crate) options: Options,
+    /// Where the engine is found by those who use it.
+    pub(crate) current: Current,
+    /// How far the log has been read.
+    pub(crate) applied: Applied,
     /// Entries read at a time.
     pub(crate) batch: usize,
     /// The age at which events are flushed.
     pub(crate) flush_age: Duration,
-    /// Rung after each flush.
+    /// Rung when there are new segments.
     pub(crate) compaction: Alarm,
 }
 
+/// An engine being filled.
+#[derive(Debug)]
+struct Reading {
+    opened: Arc<Opened>,
+    read: Read,
+    /// When it is looked for events to be taken again.
+    look: Instant,
+}
+
 impl Reader {
-    /// Reads until cancelled; dropping the future at any point is safe.
-    pub(crate) async fn run(self) {
-        let (progress, clock) = (self.progress.clone(), self.cx.clock.clone());
-        self.cx.activity.register("analytics events", move || progress.is_idle(clock.now()));
-        let mut read = Read { positions: self.load().await, refused: Vec::new() };
+    /// Reads until cancelled; dropping the future at any point is safe. Known to the activity from the call on.
+    pub(crate) fn run(self) -> impl Future<Output = ()> + Send {
+        let (current, applied, clock) = (self.current.clone(), self.applied.clone(), self.clock.clone());
+        let idle = move || applied.is_idle() && current.is_flushed(clock.now());
+        self.activity.register("analytics events", idle);
+        self.repeat()
+    }
+
+    async fn repeat(self) {
         loop {
-            match self.round(&mut read).await {
+            let held = self.leases.acquired(LEASE).await;
+            let work = async {
+                match self.open(held.clone()).await {
+                    Ok(reading) => self.go_on(reading).await,
+                    Err(error) => {
+                        tracing::warn!(error = %chassis::status::chain(&error), "the events cannot be opened; trying again");
+                        tokio::time::sleep(PAUSE).await;
+                    }
+                }
+            };
+            Box::pin(held.clone().scope(work)).await;
+            self.current.set(None);
+        }
+    }
+
+    /// Opens what is registered, and the place in the log that belongs to it.
+    async fn open(&self, held: Held) -> Result<Reading> {
+        // Before it is asked where it ends.
+        self.log.latest(Stream::Events).await?;
+        let folder = self.options.folder.clone();
+        let files = apart(move || Files::found(&folder)).await?;
+        let unit = self.db.begin().await?;
+        let registered = register::load(unit.db()).await?;
+        let mut positions = register::places(unit.db(), self.partitions().count()).await?;
+        unit.roll_back().await?;
+        let (options, ids) = (self.options.clone(), self.ids.clone());
+        let engine = apart(move || {
+            files.remove_leftovers(&registered)?;
+            Engine::open(options, ids, &registered)
+        });
+        let opened = Arc::new(Opened::new(held, engine.await?));
+        for (partition, position) in self.partitions().zip(&mut positions) {
+            self.rewind(partition, position);
+            self.applied.note(partition, position.next);
+        }
+        self.current.set(Some(opened.clone()));
+        self.compaction.ring();
+        let read = Read { positions, ..Read::default() };
+        Ok(Reading { opened, read, look: Instant::now() })
+    }
+
+    /// A log that is shorter than what was read of it was emptied or restored. Reading it from its start is safe:
+    /// repetitions are known by producer and sequence.
+    fn rewind(&self, partition: u32, position: &mut Position) {
+        if position.next > self.log.end(Stream::Events, partition) {
+            tracing::error!(
+                partition,
+                "the log is shorter than what was read of it; reading it from its start"
+            );
+            position.next = self.log.start(Stream::Events, partition);
+        }
+    }
+
+    /// Reads on until the lease is lost.
+    async fn go_on(&self, mut reading: Reading) {
+        while self.keeps(&reading.opened.held).await {
+            match self.round(&mut reading).await {
                 Ok(true) => {}
-                Ok(false) => self.rest(&read.positions).await,
+                Ok(false) => self.rest(&reading).await,
+                Err(error) if Held::is_lost(&error) => break,
                 Err(error) => {
                     tracing::warn!(error = %chassis::status::chain(&error), "events could not be read or flushed; trying again");
                     tokio::time::sleep(PAUSE).await;
                 }
             }
         }
+        tracing::warn!(
+            unflushed = reading.opened.engine.unflushed(),
+            "another process reads the log now; what was read since the last flush is left to it"
+        );
     }
 
-    async fn load(&self) -> Vec<Position> {
-        loop {
-            let loads = async {
-                // Before it is asked where it ends.
-                self.cx.log.latest(Stream::Events).await?;
-                let partitions = 0..self.cx.log.partitions();
-                let loads = partitions.map(|n| Position::load(self.cx.db.read(), Stream::Events, n));
-                futures::future::try_join_all(loads).await
-            };
-            match loads.await {
-                Ok(mut positions) => {
-                    (0..).zip(&mut positions).for_each(|(n, position)| self.rewind(n, position));
-                    return positions;
-                }
+    /// Whether the lease is still this process's. One that was not renewed in time may be or not: nothing is read before
+    /// the database has said so.
+    async fn keeps(&self, held: &Held) -> bool {
+        while self.leases.held(LEASE).as_ref() != Some(held) {
+            match self.db.begin().await {
+                Err(error) if Held::is_lost(&error) => return false,
                 Err(error) => {
-                    tracing::warn!(%error, "log positions could not be read; trying again");
-                    tokio::time::sleep(PAUSE).await;
+                    tracing::warn!(%error, "the lease of the log cannot be looked up; trying again")
                 }
+                Ok(_ours) => {}
             }
+            tokio::time::sleep(PAUSE).await;
         }
+        true
     }
 
-    /// A log that is shorter than what was read of it was emptied or restored. Reading it from its start is safe:
-    /// repetitions are known by producer and sequence.
-    fn rewind(&self, partition: u32, position: &mut Position) {
-        if position.next > self.cx.log.end(Stream::Events, partition) {
-            tracing::error!(
-                partition,
-                "the log is shorter than what was read of it; reading it from its start"
-            );
-            position.next = self.cx.log.start(Stream::Events, partition);
-        }
-    }
-
-    /// One batch of each partition, and a flush when it is time; says whether there was anything to do.
-    async fn round(&self, read: &mut Read) -> Result<bool> {
-        let mut worked = false;
-        for (partition, position) in (0..).zip(read.positions.iter_mut()) {
-            worked |= self.read(partition, position, &mut read.refused).await?;
-            self.progress.note(partition, position.next);
-        }
-        let full = self.engine.wants_flush() || read.refused.len() >= MAX_REFUSED;
-        if full || self.flush_at() <= self.cx.clock.now() {
-            self.flush(read).await?;
-            worked = true;
+    /// One batch of each partition; says whether there was anything to do. Whenever a flush is due, nothing further is
+    /// read before it has succeeded: memory holds a batch more than what calls for a flush at the most.
+    async fn round(&self, reading: &mut Reading) -> Result<bool> {
+        let mut worked = self.flush_when_due(reading).await?;
+        worked |= self.take_again(reading).await?;
+        for partition in self.partitions() {
+            worked |= self.flush_when_due(reading).await?;
+            worked |= self.read(partition, reading).await?;
         }
         Ok(worked)
     }
 
-    async fn read(
-        &self,
-        partition: u32,
-        position: &mut Position,
-        refused: &mut Vec<(Delivery, Error)>,
-    ) -> Result<bool> {
-        let entries = self.cx.log.read(Stream::Events, partition, position.next, self.batch).await?;
+    async fn read(&self, partition: u32, reading: &mut Reading) -> Result<bool> {
+        let Reading { opened, read, .. } = reading;
+        let Some(position) = usize::try_from(partition).ok().and_then(|at| read.positions.get_mut(at)) else {
+            return Ok(false);
+        };
+        let entries = self.log.read(Stream::Events, partition, position.next, self.batch).await?;
+        self.applied.begin(partition, &entries);
         for entry in &entries {
-            if !position.pass(entry) {
-                continue;
-            }
-            match Delivery::read(partition, entry) {
-                Ok(delivery) => {
-                    if let Err(error) = events::take(&self.engine, &delivery) {
-                        refused.push((delivery, error));
-                    }
-                }
-                Err(error) => {
-                    tracing::error!(
-                        partition,
-                        position = entry.position,
-                        reason = error.reason,
-                        "an entry was left out"
-                    );
-                }
+            if position.pass(entry)
+                && let Err(error) = take(&opened.engine, partition, entry)
+            {
+                tracing::error!(
+                    partition, position = entry.position, reason = error.reason, %error,
+                    "an event is set aside as a dead letter"
+                );
+                read.refused.push((partition, entry.clone(), error));
             }
         }
         if entries.is_empty() {
             // What was not read is not kept any more.
-            position.next = position.next.max(self.cx.log.start(Stream::Events, partition));
+            position.next = position.next.max(self.log.start(Stream::Events, partition));
+        } else if opened.engine.wants_flush() || read.refused.len() >= MAX_REFUSED {
+            opened.set_flush_at(Time::MIN);
+        } else if opened.flush_at() == Time::MAX {
+            opened.set_flush_at(self.clock.now().plus(self.flush_age));
         }
-        if !entries.is_empty() && self.flush_at() == Time::MAX {
-            self.set_flush_at(self.cx.clock.now().plus(self.flush_age));
-        }
+        self.applied.note(partition, position.next);
         Ok(!entries.is_empty())
     }
 
-    /// Waits for events, or for the moment of the next flush.
-    async fn rest(&self, positions: &[Position]) {
-        self.cx.activity.touch();
-        let waits =
-            (0..).zip(positions).map(|(n, position)| self.cx.log.wait(Stream::Events, n, position.next));
+    /// Waits for events, for the moment of the next flush, or until it is to be looked for what is given again.
+    async fn rest(&self, reading: &Reading) {
+        self.activity.touch();
+        let waits = self.partitions().zip(&reading.read.positions);
+        let waits = waits.map(|(n, position)| self.log.wait(Stream::Events, n, position.next));
         tokio::select! {
             _ = select_all(waits) => {}
-            () = self.cx.clock.sleep_until(self.flush_at()) => {}
+            () = self.clock.sleep_until(reading.opened.flush_at()) => {}
+            () = tokio::time::sleep_until(reading.look + LOOK) => {}
         }
     }
 
-    /// Once written, a flush is registered however often that takes: a commit that failed may have been made all the
-    /// same, and the same flush once more changes nothing then.
-    async fn flush(&self, read: &mut Read) -> Result<()> {
-        let flush = blocking(&self.engine, |engine| engine.prepare()).await?;
-        while let Err(error) =
-            register::register_flush(&self.cx.db, &flush, &read.positions, &read.refused).await
-        {
+    /// Once written, a flush is registered however often that takes, as long as the lease is this process's: a commit that
+    /// failed may have been made all the same, and the same flush once more changes nothing then.
+    async fn flush_when_due(&self, reading: &mut Reading) -> Result<bool> {
+        let Reading { opened, read, .. } = reading;
+        if opened.flush_at() > self.clock.now() {
+            return Ok(false);
+        }
+        let flush = blocking(&opened.engine, |engine| engine.prepare()).await?;
+        while let Err(error) = register::register_flush(&self.db, &flush, read).await {
+            if Held::is_lost(&error) {
+                return Err(error);
+            }
             tracing::warn!(error = %chassis::status::chain(&error), "a flush could not be registered; trying again");
             tokio::time::sleep(PAUSE).await;
         }
-        self.engine.install(&flush);
+        opened.engine.install(&flush);
         read.refused.clear();
+        read.taken.clear();
         self.compaction.ring();
-        self.set_flush_at(Time::MAX);
+        opened.set_flush_at(Time::MAX);
         // Letting go of so many events takes a while.
-        blocking(&self.engine, move |_| {
+        apart(move || {
             drop(flush);
-            Ok(())
+            Ok(true)
         })
         .await
     }
 
-    fn flush_at(&self) -> Time {
-        Time(self.progress.flush_at.load(Ordering::SeqCst))
+    fn partitions(&self) -> std::ops::Range<u32> {
+        0..self.log.partitions()
     }
+}
 
-    fn set_flush_at(&self, at: Time) {
-        self.progress.flush_at.store(at.0, Ordering::SeqCst);
-    }
+fn take(engine: &Engine, partition: u32, entry: &Entry) -> Result<()> {
+    events::take(engine, &Delivery::read(partition, entry)?)
 }
 
 /// Runs work of the engine where it may block.
@@ -237,7 +256,15 @@ pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce(&Engine) -> Result<T> + Send + 'static,
 ) -> Result<T> {
     let engine = engine.clone();
-    tokio::task::spawn_blocking(move || work(&engine))
+    apart(move || work(&engine)).await
+}
+
+/// Runs work where it may block.
+pub(crate) async fn apart<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work)
         .await
         .map_err(|cause| Error::internal("work of the engine was interrupted").caused_by(cause))?
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,14 +1,16 @@
 //! The register: which segments there are and who each record belongs to, with the place in the log in one transaction.
+//!
+//! Whoever writes here holds the lease of the log ([`crate::current`]): its units of work are pinned to it.
 
 pub(crate) mod migration;
 mod row;
 
-use bus::Stream;
+use bus::{Entry, Stream};
 use kernel::{CustomerId, Error, RecordId, Result, Time, Workspace};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _, QueryOrder as _, Set};
 use store::position::Position;
-use store::{Database, Delivery, StoreResult as _, dead_letter};
+use store::{Database, StoreResult as _, dead_letter};
 
 use crate::engine::compact::Compacted;
 use crate::engine::people::Placement;
@@ -19,21 +21,36 @@ use row::{record, segment};
 /// Rows of one statement: five values each, and SQLite takes 32,766.
 const CHUNK: usize = 2_000;
 
+/// What was read since the last flush, besides what the engine holds.
+#[derive(Debug, Default)]
+pub(crate) struct Read {
+    /// By partition.
+    pub(crate) positions: Vec<Position>,
+    /// Entries that the engine would not take, with their partition.
+    pub(crate) refused: Vec<(u32, Entry, Error)>,
+    /// Dead letters that it took when they were given again.
+    pub(crate) taken: Vec<i64>,
+}
+
+/// All segments.
+pub(crate) async fn segments(db: &impl ConnectionTrait) -> Result<Vec<SegmentMeta>> {
+    let rows = segment::Entity::find().all(db).await.db()?;
+    let meta = |row: segment::Model| SegmentMeta {
+        workspace: Workspace::new(row.workspace),
+        file: row.file,
+        rows: u64::try_from(row.rows).unwrap_or(0),
+        first: Time(row.first_time),
+        last: Time(row.last_time),
+    };
+    Ok(rows.into_iter().map(meta).collect())
+}
+
 /// Everything registered.
-pub(crate) async fn load(db: &Database) -> Result<Registered> {
-    let mut registered = Registered::default();
-    for row in segment::Entity::find().all(db.read()).await.db()? {
-        registered.segments.push(SegmentMeta {
-            workspace: Workspace::new(row.workspace),
-            file: row.file,
-            rows: u64::try_from(row.rows).unwrap_or(0),
-            first: Time(row.first_time),
-            last: Time(row.last_time),
-        });
-    }
+pub(crate) async fn load(db: &impl ConnectionTrait) -> Result<Registered> {
+    let mut registered = Registered { segments: segments(db).await?, ..Registered::default() };
     let ordered =
         record::Entity::find().order_by_asc(record::Column::Workspace).order_by_asc(record::Column::Number);
-    for row in ordered.all(db.read()).await.db()? {
+    for row in ordered.all(db).await.db()? {
         let place = Placement {
             number: u32::try_from(row.number).unwrap_or(u32::MAX),
             record: RecordId(row.record_id),
@@ -45,21 +62,19 @@ pub(crate) async fn load(db: &Database) -> Result<Registered> {
     Ok(registered)
 }
 
-/// Registers a flush and the place in the log it leads to, and sets aside what was refused on the way. The same flush
-/// once more changes nothing.
-pub(crate) async fn register_flush(
-    db: &Database,
-    flush: &Flush,
-    positions: &[Position],
-    refused: &[(Delivery, Error)],
-) -> Result<()> {
+/// Registers a flush and the place in the log it leads to, sets aside what was refused on the way, and forgets the dead
+/// letters that were taken. The same flush once more changes nothing.
+pub(crate) async fn register_flush(db: &Database, flush: &Flush, read: &Read) -> Result<()> {
     let unit = db.begin().await?;
-    if places(unit.db(), positions.len()).await? == positions {
+    if places(unit.db(), read.positions.len()).await? == read.positions && knows(unit.db(), flush).await? {
         // A commit that was reported as failed.
         return unit.roll_back().await;
     }
-    for (delivery, error) in refused {
-        dead_letter::set_aside(unit.db(), Stream::Events, delivery, error).await?;
+    for (partition, entry, error) in &read.refused {
+        dead_letter::keep(unit.db(), Stream::Events, *partition, entry, error).await?;
+    }
+    for letter in &read.taken {
+        dead_letter::forget(unit.db(), *letter).await?;
     }
     add_segments(unit.db(), flush.segments()).await?;
     for (workspace, placements) in &flush.placements {
@@ -67,19 +82,26 @@ pub(crate) async fn register_flush(
             save_places(unit.db(), workspace, chunk).await?;
         }
     }
-    for (partition, position) in (0..).zip(positions) {
+    for (partition, position) in (0..).zip(&read.positions) {
         position.save(unit.db(), Stream::Events, partition).await?;
     }
     unit.commit().await
 }
 
 /// The registered place in each of so many partitions.
-async fn places(db: &impl ConnectionTrait, partitions: usize) -> Result<Vec<Position>> {
+pub(crate) async fn places(db: &impl ConnectionTrait, partitions: usize) -> Result<Vec<Position>> {
     let mut positions = Vec::new();
     for (partition, _) in (0..).zip(0..partitions) {
         positions.push(Position::load(db, Stream::Events, partition).await?);
     }
     Ok(positions)
+}
+
+/// Whether the segments of a flush are registered: dead letters that were taken again move no place in the log.
+async fn knows(db: &impl ConnectionTrait, flush: &Flush) -> Result<bool> {
+    let Some(first) = flush.segments().next() else { return Ok(true) };
+    let key = (first.workspace.to_string(), first.file.clone());
+    Ok(segment::Entity::find_by_id(key).one(db).await.db()?.is_some())
 }
 
 /// Registers a segment in the place of those it was made of. Once more changes nothing.

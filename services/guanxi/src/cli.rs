@@ -98,8 +98,8 @@ pub(crate) struct DeadLetters {
     #[arg(long, conflicts_with = "redrive")]
     pub(crate) discard: bool,
     /// Who gives them again or discards them, for the audit log.
-    #[arg(long, env = "USER", default_value = "unknown", value_name = "NAME")]
-    pub(crate) by: String,
+    #[arg(long, env = "USER", value_name = "NAME")]
+    pub(crate) by: Option<String>,
     #[command(flatten)]
     pub(crate) run: Run,
 }

@@ -1,6 +1,6 @@
 //! `guanxi dead-letters`: what services could not take, beside the running processes, in their databases.
 
-use kernel::{Clock, Result};
+use kernel::{Clock, Error, Result};
 use prost::Message as _;
 use store::dead_letter::{self, Act, Choice, row::Model as Letter};
 use store::{Database, Tenant};
@@ -23,20 +23,26 @@ pub(crate) async fn run(options: DeadLetters) -> Result<()> {
     }
     let choice = Choice { workspace: options.workspace, reason: options.reason, ids: options.id };
     let wanted = match (options.redrive, options.discard) {
-        (true, _) => Some(Act::Redrive),
-        (_, true) => Some(Act::Discard),
+        (true, _) => Some((Act::Redrive, named(options.by)?)),
+        (_, true) => Some((Act::Discard, named(options.by)?)),
         _ => None,
     };
     let work = async {
         for (service, db) in assembly.databases(&Clock::system()).await? {
-            ui::say(match wanted {
-                Some(wanted) => act(service, &db, wanted, &choice, &options.by).await?,
+            ui::say(match &wanted {
+                Some((wanted, by)) => act(service, &db, *wanted, &choice, by).await?,
                 None => list(service, &db, &choice).await?,
             });
         }
         Ok(())
     };
     Box::pin(Tenant::Platform.scope(work)).await
+}
+
+/// Whoever is to stand in the audit log. A container has no `USER`.
+fn named(by: Option<String>) -> Result<String> {
+    let message = "say who does this, for the audit log: --by <name>";
+    by.filter(|by| !by.trim().is_empty()).ok_or_else(|| Error::precondition("OPERATOR_UNNAMED", message))
 }
 
 async fn act(service: &str, db: &Database, act: Act, choice: &Choice, by: &str) -> Result<String> {

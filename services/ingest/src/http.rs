@@ -12,8 +12,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::{get, post};
 use chassis::Context;
-use chassis::limit::Limiter;
-use kernel::{Clock, Error, Kind, Result, Workspace};
+use chassis::limit::{Limiter, WorkspaceCalls, too_often};
+use kernel::{Clock, Result, Workspace};
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 
 use crate::config::{Config, duration};
@@ -30,25 +30,23 @@ pub(crate) struct Web {
     limits: body::Limits,
     max_age: Duration,
     /// By workspace and key of the source.
-    calls: Arc<Limiter<(Workspace, String)>>,
+    write_keys: Arc<Limiter<(Workspace, String)>>,
+    workspaces: WorkspaceCalls,
 }
 
 impl Web {
-    /// Counts a call with the write key of `source`.
+    /// Counts a call with the write key of `source`. Callbacks are not counted: only the platform itself can sign them, and
+    /// what is refused three times it does not send again.
     ///
     /// # Errors
-    /// [`Kind::Exhausted`] with the time to wait.
+    /// [`kernel::Kind::Exhausted`] with the time to wait.
     fn count(&self, source: &Source) -> Result<()> {
         if source.key == source::DEV && source.created_at == kernel::Time(0) {
             return Ok(());
         }
-        self.calls.count(&(source.workspace.clone(), source.key.clone())).map_err(|wait| {
-            let message = format!(
-                "more calls come with this write key than are allowed here (ingest.write_key); come again in {wait:?}, or \
-                 send batches"
-            );
-            Error::new(Kind::Exhausted, "RATE_LIMITED", message).retry_after(wait)
-        })
+        let early = |wait| too_often("this write key comes more often", "ingest.write_key", wait);
+        self.write_keys.count(&(source.workspace.clone(), source.key.clone())).map_err(early)?;
+        self.workspaces.count(&source.workspace)
     }
 }
 
@@ -68,7 +66,8 @@ pub(crate) fn routes(
         clock: cx.clock.clone(),
         limits: body::Limits { sent: config.http.max_body_bytes, inflated: config.http.max_inflated_bytes },
         max_age: duration("callbacks.max_age", &config.callbacks.max_age)?,
-        calls: Arc::new(Limiter::new(config.write_key, &cx.clock)),
+        write_keys: Arc::new(Limiter::new(config.write_key, &cx.clock)),
+        workspaces: cx.calls.clone(),
     };
     // Pages of any site may send. `*` would leave the authorization header out.
     let cors = CorsLayer::new()

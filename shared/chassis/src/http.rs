@@ -17,7 +17,7 @@ use crate::ready::Ready;
 use crate::rpc::Gate;
 use crate::trace;
 
-/// `GET /healthz` (200 while the process lives), `GET /readyz` (200 when work may be sent, else 503 with what is
+/// `GET /healthz` (200 while the process lives), `GET /readyz` (200 when calls may be sent, else 503; both with what is
 /// missing) and `GET /metrics`.
 pub(crate) fn routes(metrics: Metrics, ready: Ready) -> Router {
     let scraped = ready.clone();
@@ -64,10 +64,10 @@ async fn observe(
 
 async fn readiness(ready: Ready) -> Response {
     let missing = ready.missing().await;
-    if missing.is_empty() {
-        return "ready\n".into_response();
-    }
-    (StatusCode::SERVICE_UNAVAILABLE, Json(json!({"ready": false, "missing": missing}))).into_response()
+    let ready = missing.calls.is_empty();
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let missing: Vec<&String> = missing.all().collect();
+    (status, Json(json!({"ready": ready, "missing": missing}))).into_response()
 }
 
 async fn unknown(method: Method, uri: Uri) -> Response {

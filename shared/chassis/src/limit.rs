@@ -2,6 +2,7 @@
 
 use std::hash::Hash;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -10,9 +11,9 @@ use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
 use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
-use kernel::Clock;
+use kernel::{Clock, Error, Kind, Result, Workspace};
 
-use crate::config::Rate;
+use crate::config::{Common, Rate};
 
 /// Fewer keys are not worth looking through.
 const FEW: usize = 10_000;
@@ -56,7 +57,7 @@ impl<K: Hash + Eq + Clone> Limiter<K> {
     ///
     /// # Errors
     /// How long to wait, when `key` comes too often; then it is not counted.
-    pub fn count(&self, key: &K) -> Result<(), Duration> {
+    pub fn count(&self, key: &K) -> std::result::Result<(), Duration> {
         let Some(counts) = &self.counts else { return Ok(()) };
         if counts.len() >= self.crowd.load(Ordering::Relaxed) {
             counts.retain_recent();
@@ -69,6 +70,34 @@ impl<K: Hash + Eq + Clone> Limiter<K> {
     pub fn keys(&self) -> usize {
         self.counts.as_ref().map_or(0, RateLimiter::len)
     }
+}
+
+/// How often each workspace calls, whichever way. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct WorkspaceCalls(Arc<Limiter<Workspace>>);
+
+impl WorkspaceCalls {
+    /// As `common.limits.workspace` has it; in development as often as they like.
+    pub(crate) fn new(common: &Common, clock: &Clock) -> Self {
+        let rate = if common.dev { Rate::default() } else { common.limits.workspace };
+        Self(Arc::new(Limiter::new(rate, clock)))
+    }
+
+    /// Counts a call.
+    ///
+    /// # Errors
+    /// [`Kind::Exhausted`] with the time to wait.
+    pub fn count(&self, workspace: &Workspace) -> Result<()> {
+        let early = |wait| too_often("this workspace calls more often", "common.limits.workspace", wait);
+        self.0.count(workspace).map_err(early)
+    }
+}
+
+/// Refuses a call: `what` (such as "this workspace calls more often") is beyond the limit that `option` sets.
+pub fn too_often(what: &str, option: &str, wait: Duration) -> Error {
+    let message =
+        format!("{what} than is allowed here ({option}); come again in {wait:?}, or put more into one call");
+    Error::new(Kind::Exhausted, "RATE_LIMITED", message).retry_after(wait)
 }
 
 #[cfg(test)]

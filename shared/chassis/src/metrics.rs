@@ -97,7 +97,7 @@ impl Metrics {
     }
 
     /// … and this consumer of its.
-    pub(crate) fn watch_consumer(&self, service: &str, stream: Stream, applied: &Applied) {
+    pub fn watch_consumer(&self, service: &str, stream: Stream, applied: &Applied) {
         self.gauges.with(service, |watched| watched.consumers.push((stream, applied.clone())));
     }
 

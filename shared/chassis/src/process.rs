@@ -17,6 +17,7 @@ use wire::audit::audit_service_server::AuditServiceServer;
 
 use crate::auth::Authenticator;
 use crate::config::{Common, Layers, Settings};
+use crate::limit::WorkspaceCalls;
 use crate::metrics::Metrics;
 use crate::ready::Ready;
 use crate::rpc::{self, Rpc, Scopes, StackLayer, Switchboard};
@@ -125,6 +126,7 @@ pub struct Process {
     tasks: Tasks,
     activity: Activity,
     workspaces: Workspaces,
+    calls: WorkspaceCalls,
     metrics: Metrics,
     databases: Vec<(&'static str, Database)>,
     parts: Vec<(&'static str, Parts)>,
@@ -146,6 +148,7 @@ impl Process {
             authenticator,
             tls,
             workspaces: common.workspaces()?,
+            calls: WorkspaceCalls::new(&common, &clock),
             ids: Ids::new(clock.clone()),
             tasks,
             activity: Activity::default(),
@@ -194,6 +197,7 @@ impl Process {
             tasks: self.tasks.clone(),
             activity: self.activity.clone(),
             workspaces: self.workspaces.clone(),
+            calls: self.calls.clone(),
             metrics: self.metrics.clone(),
             folder: self.common.data.join(S::NAME),
             dev: self.common.dev,
@@ -213,6 +217,7 @@ impl Process {
             common,
             tasks,
             activity,
+            calls,
             metrics,
             switchboard,
             parts,
@@ -230,7 +235,7 @@ impl Process {
         let closing = databases.iter().map(|(_, db)| db.clone()).collect();
         let ready = Ready::new(log.clone(), databases);
         tasks.spawn("key set", authenticator.clone().keep_fresh());
-        let gate = rpc::Gate::new(&common, &clock);
+        let gate = rpc::Gate::new(&common, &clock, calls);
         let (routes, web, health) = assemble(parts, changes, &metrics, &ready, &gate).await?;
         let layer = StackLayer { authenticator, scopes: Scopes::load()?, metrics: metrics.clone(), gate };
         switchboard.bind(layer.layer(routes.clone()));

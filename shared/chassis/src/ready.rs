@@ -1,4 +1,7 @@
 //! Whether the process can do its work now, for those who send it work.
+//!
+//! A call needs the database. The log it does not: what is written waits in the outbox, and ingest refuses with a word of
+//! its own. Were processes taken out of service for a log that all of them have lost, nobody could read a profile either.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,6 +13,22 @@ use store::Database;
 
 /// Longest wait for a database's word.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What is not as it should be.
+#[derive(Clone, Debug, Default)]
+pub struct Missing {
+    /// Without this no call can be answered.
+    pub calls: Vec<String>,
+    /// Without this what was taken waits.
+    pub log: Vec<String>,
+}
+
+impl Missing {
+    /// Everything.
+    pub fn all(&self) -> impl Iterator<Item = &String> {
+        self.calls.iter().chain(&self.log)
+    }
+}
 
 /// What the process stands on. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -34,14 +53,14 @@ impl Ready {
         self.inner.draining.store(true, Ordering::SeqCst);
     }
 
-    /// What is missing; empty when ready.
-    pub async fn missing(&self) -> Vec<String> {
-        let mut missing = Vec::new();
+    /// What is missing now.
+    pub async fn missing(&self) -> Missing {
+        let mut missing = Missing::default();
         if self.inner.draining.load(Ordering::SeqCst) {
-            missing.push("the process is stopping".to_owned());
+            missing.calls.push("the process is stopping".to_owned());
         }
         if let Err(error) = self.inner.log.healthy() {
-            missing.push(format!("event log: {}", error.message));
+            missing.log.push(format!("event log: {}", error.message));
         }
         let pings = self.inner.databases.iter().map(async |(service, db)| {
             match tokio::time::timeout(PATIENCE, db.ping()).await {
@@ -50,7 +69,7 @@ impl Ready {
                 Err(_) => Some(format!("database of {service}: no answer within {PATIENCE:?}")),
             }
         });
-        missing.extend(join_all(pings).await.into_iter().flatten());
+        missing.calls.extend(join_all(pings).await.into_iter().flatten());
         missing
     }
 }

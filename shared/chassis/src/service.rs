@@ -14,6 +14,7 @@ use store::{Applied, Consumer, Database, Handler, Leases};
 use tonic::service::RoutesBuilder;
 
 use crate::job::Alarm;
+use crate::limit::WorkspaceCalls;
 use crate::metrics::Metrics;
 use crate::rpc::Rpc;
 use crate::tasks::Tasks;
@@ -61,6 +62,8 @@ pub struct Context {
     pub activity: Activity,
     /// Time zones.
     pub workspaces: Workspaces,
+    /// How often each workspace calls: what comes otherwise than by gRPC is counted there by the service.
+    pub calls: WorkspaceCalls,
     /// Metrics of the process.
     pub metrics: Metrics,
     /// Folder for files of the service's own, below the data directory; made on demand.

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 use wire::event::Event;
 
-use crate::lag::{Lag, Oldest};
+use crate::lag::{Behind, Lag};
 use crate::position::Position;
 use crate::{Database, Held, Leases, Unit};
 
@@ -90,15 +90,32 @@ pub struct Applied {
     log: Arc<dyn Log>,
     stream: Stream,
     leases: Leases,
+    /// The one under which all partitions are applied, where each has none of its own.
+    lease: Option<&'static str>,
     next: Arc<Vec<watch::Sender<u64>>>,
-    oldest: Arc<Vec<Oldest>>,
+    behind: Arc<Vec<Behind>>,
 }
 
 impl Applied {
-    fn new(db: Database, log: Arc<dyn Log>, stream: Stream, leases: Leases) -> Self {
+    /// Of a reader that applies all partitions under one `lease`, or each under its own.
+    pub fn new(
+        db: Database,
+        log: Arc<dyn Log>,
+        stream: Stream,
+        leases: Leases,
+        lease: Option<&'static str>,
+    ) -> Self {
         let next = (0..log.partitions()).map(|_| watch::Sender::new(0)).collect();
-        let oldest = (0..log.partitions()).map(|_| Oldest::default()).collect();
-        Self { db, log, stream, leases, next: Arc::new(next), oldest: Arc::new(oldest) }
+        let behind = (0..log.partitions()).map(|_| Behind::default()).collect();
+        let applied = Self { db, log, stream, leases, lease, next: Arc::new(next), behind: Arc::new(behind) };
+        for partition in 0..applied.log.partitions() {
+            applied.leases.want(&applied.lease_of(partition));
+        }
+        applied
+    }
+
+    fn lease_of(&self, partition: u32) -> String {
+        self.lease.map_or_else(|| lease_of(self.stream, partition), str::to_owned)
     }
 
     /// Returns when everything that is on the log now, whoever wrote it, has been applied.
@@ -111,7 +128,7 @@ impl Applied {
             let end = self.log.end(self.stream, partition);
             let mut next = next.subscribe();
             loop {
-                if self.leases.held(&lease_of(self.stream, partition)).is_some() {
+                if self.leases.held(&self.lease_of(partition)).is_some() {
                     // The sender lives in `self.next`: waiting cannot fail. The lease may be lost meanwhile.
                     if timeout(GLANCE, next.wait_for(|next| *next >= end)).await.is_ok() {
                         break;
@@ -134,27 +151,41 @@ impl Applied {
 
     /// How far it is behind, by partition, of those that are this process's to apply.
     pub fn lag(&self) -> Vec<Lag> {
-        let held = (0..).zip(self.next.iter().zip(self.oldest.iter()));
-        let held = held.filter(|(n, _)| self.leases.held(&lease_of(self.stream, *n)).is_some());
-        held.map(|(partition, (next, oldest))| {
-            let distance = self.log.distance(*next.borrow(), self.log.end(self.stream, partition));
-            Lag { partition, distance, oldest: oldest.get().filter(|_| distance > 0) }
+        let all = (0..).zip(self.next.iter().zip(self.behind.iter()));
+        all.filter_map(|(partition, (next, behind))| {
+            if self.leases.held(&self.lease_of(partition)).is_none() {
+                behind.pass_on();
+                return None;
+            }
+            let next = *next.borrow();
+            let distance = self.log.distance(next, self.log.end(self.stream, partition));
+            Some(behind.see(partition, next, distance))
         })
         .collect()
     }
 
-    /// These are to be applied next.
-    fn begin(&self, partition: u32, entries: &[Entry]) {
-        if let Some(oldest) = self.oldest.get(usize::try_from(partition).unwrap_or(usize::MAX)) {
-            oldest.begin(entries);
+    /// Returns when everything before `position` of a partition has been applied here; at once for a partition that is not.
+    pub async fn reached(&self, partition: u32, position: u64) {
+        if let Some(next) = usize::try_from(partition).ok().and_then(|at| self.next.get(at)) {
+            // The sender lives in `self.next`: waiting cannot fail.
+            let _reached = next.subscribe().wait_for(|next| *next >= position).await.is_ok();
         }
     }
 
-    fn is_idle(&self) -> bool {
+    /// These are to be applied next.
+    pub fn begin(&self, partition: u32, entries: &[Entry]) {
+        if let Some(behind) = self.behind.get(usize::try_from(partition).unwrap_or(usize::MAX)) {
+            behind.begin(entries);
+        }
+    }
+
+    /// Whether everything that this process knows to be on the log is applied.
+    pub fn is_idle(&self) -> bool {
         (0..).zip(self.next.iter()).all(|(n, next)| *next.borrow() >= self.log.end(self.stream, n))
     }
 
-    fn note(&self, partition: u32, next: u64) {
+    /// Everything before `next` is applied.
+    pub fn note(&self, partition: u32, next: u64) {
         if let Some(slot) = self.next.get(usize::try_from(partition).unwrap_or(usize::MAX)) {
             slot.send_replace(next);
         }
@@ -223,10 +254,7 @@ fn lease_of(stream: Stream, partition: u32) -> String {
 impl<H: Handler> Consumer<H> {
     /// Where others see how far this one has come.
     pub fn applied(&self) -> Applied {
-        for partition in 0..self.log.partitions() {
-            self.leases.want(&lease_of(self.stream, partition));
-        }
-        Applied::new(self.db.clone(), self.log.clone(), self.stream, self.leases.clone())
+        Applied::new(self.db.clone(), self.log.clone(), self.stream, self.leases.clone(), None)
     }
 
     /// Applies until cancelled, noting its progress in `applied`; dropping the future at any point is safe. Known to the

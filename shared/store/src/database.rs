@@ -31,8 +31,9 @@ pub struct DatabaseConfig {
     pub url: Secret,
     /// The same database as the role that owns its tables; read by `guanxi migrate` alone.
     pub owner_url: Secret,
-    /// Connections for reading, at the most; on PostgreSQL besides half as many and one for writing, and two for reading
-    /// on the platform's behalf, on SQLite as many as threads read a few rows at the same time.
+    /// Connections for reading, at the most; on PostgreSQL besides half as many and one for writing, two for reading on
+    /// the platform's behalf, and one on which leases are held, on SQLite as many as threads read a few rows at the same
+    /// time.
     pub connections: u32,
     /// A statement that takes longer is given up (PostgreSQL).
     pub statement_timeout: String,
@@ -56,6 +57,37 @@ impl DatabaseConfig {
         kernel::time::parse_duration(&self.statement_timeout).map_err(|message| {
             Error::precondition("CONFIG_INVALID", format!("database.statement_timeout: {message}"))
         })
+    }
+}
+
+/// The connections of one purpose. Whoever needs one waits for it when all are used, whatever other pools have left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pool {
+    /// `read`, `write`, or `platform` for what is read on the platform's behalf.
+    pub name: &'static str,
+    /// In use.
+    pub used: u32,
+    /// Open and not in use.
+    pub idle: u32,
+    /// That may be opened besides.
+    pub unopened: u32,
+}
+
+impl Pool {
+    fn of(name: &'static str, connections: &DatabaseConnection) -> Self {
+        let (open, idle, most) = match connections.get_database_backend() {
+            DbBackend::Postgres => {
+                let pool = connections.get_postgres_connection_pool();
+                (pool.size(), pool.num_idle(), pool.options().get_max_connections())
+            }
+            _ => {
+                let pool = connections.get_sqlite_connection_pool();
+                (pool.size(), pool.num_idle(), pool.options().get_max_connections())
+            }
+        };
+        // Asked one after the other, so that they may not fit.
+        let idle = u32::try_from(idle).unwrap_or(u32::MAX).min(open);
+        Self { name, used: open - idle, idle, unopened: most.saturating_sub(open) }
     }
 }
 
@@ -206,21 +238,13 @@ impl Database {
         self.write.begin_with_options(options).await.db()
     }
 
-    /// Connections that are in use and that are idle.
-    pub fn connections(&self) -> (u32, u32) {
-        let size = |connection: &DatabaseConnection| match connection.get_database_backend() {
-            DbBackend::Postgres => {
-                let pool = connection.get_postgres_connection_pool();
-                (pool.size(), u32::try_from(pool.num_idle()).unwrap_or(u32::MAX))
-            }
-            _ => {
-                let pool = connection.get_sqlite_connection_pool();
-                (pool.size(), u32::try_from(pool.num_idle()).unwrap_or(u32::MAX))
-            }
-        };
-        let pools = self.read.pools().chain([&self.write]);
-        let (all, idle) = pools.map(size).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
-        (all.saturating_sub(idle), idle)
+    /// How the connections are used, by pool; that on which leases are held (PostgreSQL) belongs to none.
+    pub fn connections(&self) -> Vec<Pool> {
+        self.pools().map(|(name, connections)| Pool::of(name, connections)).collect()
+    }
+
+    fn pools(&self) -> impl Iterator<Item = (&'static str, &DatabaseConnection)> {
+        self.read.pools().chain([("write", &self.write)])
     }
 
     /// Ends all connections once they are idle; what is asked afterwards fails. A SQLite file stands alone then.
@@ -228,9 +252,9 @@ impl Database {
         if let Some(few) = self.read.few() {
             few.close();
         }
-        for pool in self.read.pools().chain([&self.write]) {
+        for (name, pool) in self.pools() {
             if let Err(error) = pool.close_by_ref().await {
-                tracing::warn!(%error, "connections to the database could not be closed");
+                tracing::warn!(pool = name, %error, "connections to the database could not be closed");
             }
         }
     }

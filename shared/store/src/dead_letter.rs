@@ -68,8 +68,11 @@ pub async fn set_aside(
     insert(db, &delivery.workspace, place, error, delivery.event.encode_to_vec()).await
 }
 
-/// Sets an entry aside.
-pub(crate) async fn keep(
+/// Sets an entry aside as it stands on the log, within the transaction that passes it by.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn keep(
     db: &impl ConnectionTrait,
     stream: Stream,
     partition: u32,
@@ -114,8 +117,11 @@ pub async fn list(
     chosen.order_by_asc(row::Column::Id).limit(limit).all(db).await.db()
 }
 
-/// Those of a partition that are to be taken again.
-pub(crate) async fn asked(
+/// Those of a partition that are to be taken again; see [`Delivery::of_letter`].
+///
+/// # Errors
+/// When the database refuses.
+pub async fn asked(
     db: &impl ConnectionTrait,
     stream: Stream,
     partition: u32,
@@ -129,12 +135,18 @@ pub(crate) async fn asked(
 }
 
 /// It was taken.
-pub(crate) async fn forget(db: &impl ConnectionTrait, id: i64) -> Result<()> {
+///
+/// # Errors
+/// When the database refuses.
+pub async fn forget(db: &impl ConnectionTrait, id: i64) -> Result<()> {
     row::Entity::delete_by_id(id).exec(db).await.db().map(drop)
 }
 
 /// It was not taken this time either.
-pub(crate) async fn keep_again(db: &impl ConnectionTrait, letter: row::Model, error: &Error) -> Result<()> {
+///
+/// # Errors
+/// When the database refuses.
+pub async fn keep_again(db: &impl ConnectionTrait, letter: row::Model, error: &Error) -> Result<()> {
     let mut row = letter.into_active_model();
     row.reason = Set(error.reason.to_owned());
     row.message = Set(error.message.clone());

@@ -62,8 +62,11 @@ fn nature(error: &RuntimeErr) -> Nature {
             Some("40001" | "40P01" | "55P03" | "57014" | "57P01" | "57P02" | "57P03" | "25P03") => {
                 Nature::Passing
             }
-            // Connection exceptions; insufficient resources: disk, memory, connections.
-            Some(code) if code.starts_with("08") || code.starts_with("53") => Nature::Passing,
+            // Connection exceptions; insufficient resources: disk, memory, connections; the server's system, such as a
+            // disk that fails; what the server finds wrong in itself or in its files. No event is to blame for these.
+            Some(code) if ["08", "53", "58", "XX"].iter().any(|class| code.starts_with(class)) => {
+                Nature::Passing
+            }
             _ if passing(error.message()) => Nature::Passing,
             _ => Nature::Other,
         },
@@ -94,3 +97,6 @@ impl<T> StoreResult<T> for Result<T, DbErr> {
         self.map_err(db_error)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,11 +1,14 @@
 //! How far things are behind: consumers behind the log, the outbox before it, and what was set aside.
 
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use bus::Entry;
 use kernel::{Result, Time};
 use prost::Message as _;
 use sea_orm::{ConnectionTrait as _, Statement};
+use tokio::time::Instant;
 
 use crate::error::StoreResult as _;
 use crate::{Database, Tenant};
@@ -19,6 +22,16 @@ pub struct Lag {
     pub distance: u64,
     /// When the platform accepted the oldest event that is being applied or tried; `None` when there is none.
     pub oldest: Option<Time>,
+    /// For how long it has been seen to stand where it stands though there is more.
+    pub standstill: Duration,
+}
+
+impl Lag {
+    /// How far it is behind in time: where nothing can be read nobody knows how old it is, and for how long it waits
+    /// counts.
+    pub fn age(&self, now: Time) -> Duration {
+        self.oldest.map_or(self.standstill, |oldest| now.since(oldest))
+    }
 }
 
 /// What waits in a service's database.
@@ -32,26 +45,50 @@ pub struct Waiting {
     pub dead_letters: u64,
 }
 
-/// The moment of acceptance of the oldest event that is in work; nothing while all is applied.
+/// What is known of how far one partition is behind.
 #[derive(Debug)]
-pub(crate) struct Oldest(AtomicI64);
+pub(crate) struct Behind {
+    /// The moment of acceptance of the oldest event that is in work.
+    oldest: AtomicI64,
+    /// Where it has been seen to stand though there is more, and since when.
+    standstill: Mutex<Option<(u64, Instant)>>,
+}
 
 const NOTHING: i64 = i64::MIN;
 
-impl Default for Oldest {
+impl Default for Behind {
     fn default() -> Self {
-        Self(AtomicI64::new(NOTHING))
+        Self { oldest: AtomicI64::new(NOTHING), standstill: Mutex::default() }
     }
 }
 
-impl Oldest {
+impl Behind {
+    /// These are to be applied next.
     pub(crate) fn begin(&self, entries: &[Entry]) {
         let oldest = entries.first().and_then(|entry| received_at(&entry.record.payload));
-        self.0.store(oldest.map_or(NOTHING, |time| time.0), Ordering::Relaxed);
+        self.oldest.store(oldest.map_or(NOTHING, |time| time.0), Ordering::Relaxed);
     }
 
-    pub(crate) fn get(&self) -> Option<Time> {
-        Some(self.0.load(Ordering::Relaxed)).filter(|time| *time != NOTHING).map(Time)
+    /// Seen at `next`, with so much before it.
+    pub(crate) fn see(&self, partition: u32, next: u64, distance: u64) -> Lag {
+        let mut standstill = self.standstill.lock().unwrap_or_else(PoisonError::into_inner);
+        *standstill = match *standstill {
+            _ if distance == 0 => None,
+            Some((at, since)) if at == next => Some((at, since)),
+            _ => Some((next, Instant::now())),
+        };
+        let oldest = Some(self.oldest.load(Ordering::Relaxed)).filter(|time| *time != NOTHING).map(Time);
+        Lag {
+            partition,
+            distance,
+            oldest: oldest.filter(|_| distance > 0),
+            standstill: standstill.map_or(Duration::ZERO, |(_, since)| since.elapsed()),
+        }
+    }
+
+    /// Another process applies it.
+    pub(crate) fn pass_on(&self) {
+        *self.standstill.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 

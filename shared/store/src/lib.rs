@@ -21,7 +21,7 @@ mod tenant;
 pub mod unit;
 
 pub use consumer::{Applied, Consumer, Delivery, Handler};
-pub use database::{Database, DatabaseConfig};
+pub use database::{Database, DatabaseConfig, Pool};
 pub use error::{StoreResult, db_error};
 pub use gathered::Gathered;
 pub use lag::{Lag, Waiting};

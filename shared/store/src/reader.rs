@@ -65,9 +65,10 @@ impl Reader {
         Err(Error::precondition("CONNECTION_OPTIONS_LOST", message))
     }
 
-    /// The connections themselves.
-    pub(crate) fn pools(&self) -> impl Iterator<Item = &DatabaseConnection> {
-        std::iter::once(&self.pool).chain(self.platform())
+    /// The connections themselves, with the names of their pools.
+    pub(crate) fn pools(&self) -> impl Iterator<Item = (&'static str, &DatabaseConnection)> {
+        let platform = self.platform().map(|pool| ("platform", pool));
+        std::iter::once(("read", &self.pool)).chain(platform)
     }
 
     /// Where a query can be asked as it is, if it can.

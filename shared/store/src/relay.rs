@@ -95,8 +95,8 @@ impl Relay {
     async fn publish_shared(&self) -> Result<bool> {
         let committed = self.db.outbox.committed();
         let txn = self.db.transaction().await?;
-        // The deletion need not survive a power cut: what is published again is known.
-        let turn = "SELECT set_config('synchronous_commit', 'off', true), \
+        // The deletion need not survive a power cut: what is published again is known. The rows are of all workspaces.
+        let turn = "SELECT set_config('synchronous_commit', 'off', true), set_config('guanxi.platform', 'on', true), \
                     pg_advisory_xact_lock(hashtextextended(current_schema() || ' relay', 0))";
         txn.query_one_raw(Statement::from_string(DbBackend::Postgres, turn)).await.db()?;
         let rows = next_rows(&txn, 0).await?;

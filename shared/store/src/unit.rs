@@ -1,5 +1,7 @@
 //! One transaction for what belongs together: effects, outgoing events, the position in the log.
 
+use std::time::Duration;
+
 use bus::Stream;
 use bytes::Bytes;
 use kernel::{Error, Ids, Kind, Result, Workspace};
@@ -10,6 +12,9 @@ use wire::event::Event;
 use crate::audit::{self, Entry};
 use crate::error::StoreResult as _;
 use crate::outbox::{self, Outbox, Outgoing};
+
+/// Longest wait for the log after a commit.
+const PUBLISHING: Duration = Duration::from_secs(2);
 
 /// An open unit of work; dropped without [`Unit::commit`] it leaves nothing behind.
 pub struct Unit {
@@ -81,14 +86,17 @@ impl Unit {
         self.finish().await.map(drop)
     }
 
-    /// The same, and returns when what it publishes is on the log: whoever reads the log afterwards sees it.
+    /// The same, and returns when what it publishes is on the log: whoever reads the log afterwards sees it. A log that
+    /// takes nothing holds the caller up for two seconds and no longer: what was committed is told later.
     ///
     /// # Errors
     /// When the database refuses; nothing has happened then.
     pub async fn commit_and_publish(self) -> Result<()> {
         let outbox = self.outbox.clone();
-        if let Some(id) = self.finish().await? {
-            outbox.reached(id).await;
+        if let Some(id) = self.finish().await?
+            && tokio::time::timeout(PUBLISHING, outbox.reached(id)).await.is_err()
+        {
+            tracing::warn!("a change is committed, and the log has not taken it yet");
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! What only PostgreSQL has: a schema that others migrate, walls between tenants, several processes of one service.
 #![expect(clippy::unwrap_used, reason = "a test fails where something is missing")]
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -199,6 +199,92 @@ async fn walls_stand_between_tenants() {
     });
     assert!(stolen.await.unwrap_err().to_string().contains("row-level security"));
     assert!(db.read().execute_unprepared("DELETE FROM note").await.is_err(), "readers do not write");
+}
+
+/// What goes out bears no workspace of its own: whoever works for one adds to it, and only the platform sees it.
+#[tokio::test]
+async fn what_goes_out_is_the_platforms_alone() {
+    let (config, db) = migrated().await;
+    for workspace in ["a", "b"] {
+        let work = async {
+            let mut unit = db.begin().await.unwrap();
+            unit.publish(&Workspace::new(workspace), &Event { id: workspace.to_owned(), ..Event::default() });
+            unit.commit().await.unwrap();
+        };
+        of(workspace).scope(work).await;
+    }
+    let all = || raw("SELECT * FROM outbox");
+    for (tenant, sees) in [(of("a"), 0), (of(""), 0), (Tenant::Platform, 2)] {
+        let seen = tenant.clone().scope(db.read().query_all_raw(all())).await.unwrap().len();
+        assert_eq!(seen, sees, "{tenant:?}");
+    }
+    assert_eq!(db.read().query_all_raw(all()).await.unwrap().len(), 0, "nobody said for whom");
+    for statement in ["DELETE FROM outbox", "UPDATE outbox SET id = id + 1000"] {
+        let touched = of("a").scope(async {
+            let unit = db.begin().await.unwrap();
+            let touched = unit.db().execute_raw(raw(statement)).await.unwrap().rows_affected();
+            unit.commit().await.unwrap();
+            touched
+        });
+        assert_eq!(touched.await, 0, "{statement}");
+    }
+    // The relay takes them, also those that another process has left.
+    let folder = tempfile::tempdir().unwrap();
+    let log = EmbeddedLog::open(folder.path(), Options::default()).unwrap();
+    let db = open(&config, now).await.unwrap();
+    let (producer, activity) = ("notes".into(), Activity::default());
+    let relay = Relay { db: db.clone(), log: log.clone(), producer, activity };
+    let mut running = JoinSet::new();
+    running.spawn(relay.run());
+    log.wait(Stream::Events, 0, 1).await;
+    assert_eq!(log.read(Stream::Events, 0, 0, 10).await.unwrap().len(), 2);
+}
+
+/// An upgrade migrates while the release before serves: nobody finds a table whose wall is being put up anew.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_there_stays_in_sight_while_walls_are_renewed() {
+    let (config, db) = migrated().await;
+    let insert = async {
+        let unit = db.begin().await.unwrap();
+        unit.db().execute_raw(raw("INSERT INTO note VALUES ('a', '张伟')")).await.unwrap();
+        unit.commit().await.unwrap();
+    };
+    of("a").scope(insert).await;
+    let (reader, done) = (db.clone(), Arc::new(AtomicBool::new(false)));
+    let mut reading = JoinSet::new();
+    reading.spawn(of("a").scope({
+        let done = done.clone();
+        async move {
+            while !done.load(Ordering::Relaxed) {
+                let seen = reader.read().query_all_raw(raw("SELECT * FROM note")).await.unwrap().len();
+                assert_eq!(seen, 1, "it was out of sight");
+            }
+        }
+    }));
+    for _ in 0..20 {
+        Database::migrate("notes", &config, now).await.unwrap();
+    }
+    done.store(true, Ordering::Relaxed);
+    reading.join_next().await.unwrap().unwrap();
+}
+
+/// A pool that is used up shows beside others that are idle, and counts against what it may open.
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_are_counted_by_pool() {
+    let (_config, db) = migrated().await;
+    let find = |name: &str| db.connections().into_iter().find(|pool| pool.name == name).unwrap();
+    let counts = |name: &str| (find(name).used, find(name).idle + find(name).unopened);
+    let unit = Tenant::Platform.scope(db.begin()).await.unwrap();
+    assert_eq!((counts("read"), counts("write"), counts("platform")), ((0, 4), (1, 2), (0, 2)));
+    let mut reading = JoinSet::new();
+    for _ in 0..4 {
+        let db = db.clone();
+        let asleep = async move { db.read().query_one_raw(raw("SELECT pg_sleep(600)")).await };
+        reading.spawn(of("a").scope(asleep));
+    }
+    until(|| counts("read") == (4, 0)).await;
+    assert_eq!((counts("write"), counts("platform")), ((1, 2), (0, 2)));
+    drop(unit);
 }
 
 /// The service may only add to the audit log, in its tenant's name; and nobody changes what stands there.

@@ -20,7 +20,8 @@ impl Api {
     ) -> Result<QueryFunnelResponse> {
         let query = self.read_funnel(&message)?;
         let place = self.place().await?;
-        let funnel = blocking(&self.engine, move |engine| {
+        let opened = self.current.get().await?;
+        let funnel = blocking(&opened.engine, move |engine| {
             let _held = place;
             engine.funnel(&caller.workspace, &query)
         })

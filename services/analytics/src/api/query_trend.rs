@@ -18,7 +18,8 @@ impl Api {
     ) -> Result<QueryTrendResponse> {
         let query = self.read_trend(&caller.workspace, &message)?;
         let place = self.place().await?;
-        let series = blocking(&self.engine, move |engine| {
+        let opened = self.current.get().await?;
+        let series = blocking(&opened.engine, move |engine| {
             let _held = place;
             engine.trend(&caller.workspace, &query)
         })

@@ -29,12 +29,10 @@ impl Api {
         message: ScanEventsRequest,
     ) -> Result<ReceiverStream<Answer>> {
         let query = self.read_scan(message)?;
-        for (partition, position) in &query.up_to {
-            self.progress.reached(*partition, *position).await;
-        }
+        let places = query.up_to.iter().map(|(partition, position)| (*partition, *position));
+        let opened = self.current.read_to(&self.applied, places).await?;
         let (sender, receiver) = mpsc::channel(AHEAD);
-        let engine = self.engine.clone();
-        tokio::task::spawn_blocking(move || send(&engine, &caller, query, &sender));
+        tokio::task::spawn_blocking(move || send(&opened.engine, &caller, query, &sender));
         Ok(ReceiverStream::new(receiver))
     }
 
@@ -50,7 +48,7 @@ impl Api {
             })
             .collect();
         for (at, place) in message.up_to.iter().enumerate() {
-            if place.partition >= self.progress.partitions() {
+            if place.partition >= self.partitions {
                 fields.refuse(format!("up_to[{at}].partition"), "the log has no such partition");
             }
         }

@@ -4,10 +4,13 @@
 //! `properties.category#s` (texts), `properties.gift#b` (truths).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use kernel::{Error, Result};
+use parquet::errors::ParquetError;
 
 use super::row::Row;
 use crate::domain::Scalar;
@@ -157,8 +160,19 @@ pub(crate) fn damaged(error: impl std::error::Error + Send + Sync + 'static) -> 
     Error::internal("columns of a segment could not be worked on; its file may be damaged").caused_by(error)
 }
 
+/// What came of the columns in the file at `path`: where the disk refused, that; else see [`damaged`].
+pub(crate) fn columns_at(path: &Path) -> impl FnOnce(ParquetError) -> Error {
+    move |error| match error {
+        ParquetError::External(cause) => match cause.downcast::<io::Error>() {
+            Ok(refused) => io_at(path)(*refused),
+            Err(cause) => damaged(ParquetError::External(cause)),
+        },
+        error => damaged(error),
+    }
+}
+
 /// An error of the file system at `path`.
-pub(crate) fn io_at(path: &std::path::Path) -> impl FnOnce(std::io::Error) -> Error {
+pub(crate) fn io_at(path: &Path) -> impl FnOnce(io::Error) -> Error {
     let place = path.display().to_string();
     move |error| {
         Error::unavailable(format!("`{place}`: {error}; check the disk and the folder's permissions"))

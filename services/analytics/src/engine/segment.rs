@@ -15,7 +15,7 @@ use parquet::arrow::arrow_reader::{
 use parquet::file::metadata::PageIndexPolicy;
 use parquet::file::statistics::Statistics;
 
-use super::layout::{self, Variant, damaged, io_at};
+use super::layout::{self, Variant, columns_at, damaged, io_at};
 use super::run::{Batches, Pick};
 
 /// What the database keeps about a segment.
@@ -51,7 +51,7 @@ impl Segment {
         let path = folder.join(&meta.file);
         let file = File::open(&path).map_err(io_at(&path))?;
         let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
-        let metadata = ArrowReaderMetadata::load(&file, options).map_err(damaged)?;
+        let metadata = ArrowReaderMetadata::load(&file, options).map_err(columns_at(&path))?;
         let columns = metadata.schema().fields().iter().map(|field| field.name().clone()).collect();
         let notes = metadata.metadata().file_metadata().key_value_metadata();
         let left_out = notes.is_some_and(|notes| notes.iter().any(|note| note.key == layout::LEFT_OUT));
@@ -102,7 +102,7 @@ impl Segment {
                     .with_row_filter(RowFilter::new(vec![Box::new(among)]))
             }
         };
-        let reader = builder.build().map_err(damaged)?;
+        let reader = builder.build().map_err(columns_at(&self.path))?;
         Ok(Box::new(reader.map(|batch| batch.map_err(damaged))))
     }
 

@@ -16,6 +16,7 @@ use prost_types::{Struct, Value};
 use uuid::Uuid;
 use wire::event::{Context, Event};
 
+use super::files::Files;
 use super::query::Filter;
 use super::query::funnel::FunnelQuery;
 use super::query::trend::{Measure, TrendQuery};
@@ -111,6 +112,7 @@ impl Rig {
 
     /// A crash and a start: memory is gone, the log is read again.
     fn restart(&mut self) {
+        Files::found(self.folder.path()).unwrap().remove_leftovers(&self.registered).unwrap();
         self.engine = open(&self.folder, &self.registered);
         let events =
             self.since.iter().filter(|happening| matches!(happening, Happening::Event(_))).count() as u64;

@@ -12,7 +12,7 @@ use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
-use super::layout::{self, Layout, damaged, io_at};
+use super::layout::{self, Layout, columns_at, io_at};
 use super::row::{self, Row};
 use super::segment::SegmentMeta;
 
@@ -52,8 +52,7 @@ impl Writer {
         let path = folder.join(&file);
         let handle = File::create_new(&path).map_err(io_at(&path))?;
         let draft = Draft(Some(path.clone()));
-        let inner = ArrowWriter::try_new(handle, layout.schema.clone(), Some(properties(layout.left_out)))
-            .map_err(damaged)?;
+        let inner = over(handle, &path, layout)?;
         Ok(Self { workspace, path, draft, file, inner, rows: 0, first: i64::MAX, last: i64::MIN })
     }
 
@@ -64,13 +63,14 @@ impl Writer {
             self.last = self.last.max(*time);
         }
         self.rows += batch.num_rows() as u64;
-        self.inner.write(batch).map_err(damaged)
+        self.inner.write(batch).map_err(columns_at(&self.path))
     }
 
     /// Makes the file and its name durable.
     pub(crate) fn finish(mut self) -> Result<SegmentMeta> {
-        let handle = self.inner.into_inner().map_err(damaged)?;
-        handle.sync_all().map_err(io_at(&self.path))?;
+        // Not `into_inner`, which makes a text of what the disk says.
+        self.inner.finish().map_err(columns_at(&self.path))?;
+        self.inner.inner().sync_all().map_err(io_at(&self.path))?;
         if let Some(folder) = self.path.parent() {
             File::open(folder).and_then(|folder| folder.sync_all()).map_err(io_at(folder))?;
         }
@@ -83,6 +83,12 @@ impl Writer {
             last: Time(self.last),
         })
     }
+}
+
+/// A writer of columns over the file at `path`.
+fn over(handle: File, path: &Path, layout: &Layout) -> Result<ArrowWriter<File>> {
+    let properties = properties(layout.left_out);
+    ArrowWriter::try_new(handle, layout.schema.clone(), Some(properties)).map_err(columns_at(path))
 }
 
 /// Writes sorted rows as one segment.
@@ -120,3 +126,6 @@ fn properties(left_out: bool) -> WriterProperties {
     let notes = left_out.then(|| vec![KeyValue::new(layout::LEFT_OUT.to_owned(), "true".to_owned())]);
     properties.set_key_value_metadata(notes).build()
 }
+
+#[cfg(test)]
+mod tests;

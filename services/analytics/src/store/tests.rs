@@ -1,5 +1,6 @@
 //! Transactions in doubt: what is registered once more, because nobody knew that it was, is still there once.
 
+use bus::Record;
 use bytes::Bytes;
 use kernel::{Clock, Ids};
 use prost::Message as _;
@@ -42,15 +43,15 @@ fn happen(engine: &Engine, position: u64) {
     engine.append(&Workspace::new("demo"), &event, (0, position), encoded).unwrap();
 }
 
-fn refused() -> (Delivery, Error) {
-    let delivery = Delivery {
+fn refused() -> (u32, Entry, Error) {
+    let record = Record {
         workspace: Workspace::new("demo"),
-        event: Event::default(),
+        key: Bytes::new(),
+        producer: "test".into(),
+        sequence: 9,
         payload: Bytes::new(),
-        partition: 0,
-        position: 9,
     };
-    (delivery, Error::invalid("record_id", "missing"))
+    (0, Entry { position: 9, record }, Error::invalid("record_id", "missing"))
 }
 
 async fn dead_letters(db: &Database) -> usize {
@@ -65,22 +66,23 @@ async fn dead_letters(db: &Database) -> usize {
 async fn the_same_flush_and_the_same_compaction_change_nothing_the_second_time() {
     let folder = tempfile::tempdir().unwrap();
     let (db, engine) = (database(folder.path()).await, engine(folder.path()));
-    let mut place = Position::default();
+    let mut read = Read { positions: vec![Position::default()], ..Read::default() };
     for position in 0..2 {
         happen(&engine, position);
-        place.next = position + 1;
+        read.positions[0].next = position + 1;
+        read.refused = vec![refused()];
         let flush = engine.prepare().unwrap();
         for _ in 0..2 {
-            register_flush(&db, &flush, &[place.clone()], &[refused()]).await.unwrap();
+            register_flush(&db, &flush, &read).await.unwrap();
         }
         engine.install(&flush);
     }
-    let registered = load(&db).await.unwrap();
+    let registered = load(db.read()).await.unwrap();
     assert_eq!((registered.segments.len(), dead_letters(&db).await), (2, 2));
     let compacted = engine.compact(&engine.plan_compaction().unwrap()).unwrap();
     for _ in 0..2 {
         register_compacted(&db, &compacted).await.unwrap();
     }
-    assert_eq!(load(&db).await.unwrap().segments, [compacted.added().clone()]);
-    assert_eq!(Position::load(db.read(), Stream::Events, 0).await.unwrap(), place);
+    assert_eq!(load(db.read()).await.unwrap().segments, [compacted.added().clone()]);
+    assert_eq!(places(db.read(), 1).await.unwrap(), read.positions);
 }

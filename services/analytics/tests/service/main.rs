@@ -1,6 +1,8 @@
 //! The service through its real gRPC interface.
 #![expect(clippy::unwrap_used, reason = "helpers of tests, where a failure is a failed test")]
 
+mod dead_letters;
+mod full_disk;
 mod funnel;
 mod restart;
 mod scan;
@@ -15,6 +17,7 @@ use kernel::Time;
 use serde_json::{Value, json};
 use testkit::{Client, Stage, start_time};
 use uuid::Uuid;
+use wire::analytics::QueryTrendRequest;
 use wire::analytics::analytics_service_client::AnalyticsServiceClient;
 use wire::event::{Context, Event};
 
@@ -57,6 +60,12 @@ fn moved(name: &str, from: u128, to: u128, hours: u64) -> Vec<Event> {
 async fn play(stage: &Stage, sequence: u64, events: &[Event]) {
     stage.append(Stream::Events, sequence, events).await.unwrap();
     stage.settled().await;
+}
+
+/// Every event that counts.
+async fn count(stage: &Stage) -> f64 {
+    let request = QueryTrendRequest { from: at(0), to: at(500), ..QueryTrendRequest::default() };
+    client(stage).query_trend(request).await.unwrap().into_inner().series[0].total
 }
 
 /// Hours after the start of the test.

@@ -3,16 +3,11 @@
 use sea_orm::ConnectionTrait as _;
 use store::Database;
 use testkit::Stack;
-use wire::analytics::{QueryTrendRequest, ScanEventsRequest};
+use wire::analytics::ScanEventsRequest;
 
 use super::*;
 
 const SMALL: [&str; 3] = ["analytics.flush_rows=5", "analytics.fan_in=2", "analytics.batch=4"];
-
-async fn count(stage: &Stage) -> f64 {
-    let request = QueryTrendRequest { from: at(0), to: at(500), ..QueryTrendRequest::default() };
-    client(stage).query_trend(request).await.unwrap().into_inner().series[0].total
-}
 
 fn files(stage: &Stage) -> usize {
     let folder = stage.folder().join("analytics");

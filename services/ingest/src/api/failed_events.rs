@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use chassis::Caller;
+use chassis::{Caller, audit};
 use kernel::page::Page;
-use kernel::{Error, Result, Time, Workspace};
+use kernel::{Error, Result, Time};
 use prost::Message as _;
 use uuid::Uuid;
 use wire::event::Event;
@@ -70,7 +70,7 @@ impl Api {
             let mut found = failed_events::page(self.db.read(), &caller.workspace, &filter, &page).await?;
             token = page.cut(&mut found, |row| row.id.to_string());
             let tried = count(found.len());
-            let replayed = self.replay(&caller.workspace, found).await?;
+            let replayed = self.replay(&caller, found).await?;
             answer.replayed += replayed;
             answer.still_failing += tried - replayed;
             if token.is_empty() {
@@ -79,7 +79,7 @@ impl Api {
         }
     }
 
-    async fn replay(&self, workspace: &Workspace, rows: Vec<FailedEvent>) -> Result<u32> {
+    async fn replay(&self, caller: &Caller, rows: Vec<FailedEvent>) -> Result<u32> {
         let mut by_source: BTreeMap<String, Vec<FailedEvent>> = BTreeMap::new();
         for row in rows {
             by_source.entry(row.source_key.clone()).or_default().push(row);
@@ -87,16 +87,23 @@ impl Api {
         let mut replayed = 0;
         for (key, rows) in by_source {
             // A source that was removed meanwhile: its events still fail.
-            let Ok(source) = self.sources.get(workspace, &key) else { continue };
+            let Ok(source) = self.sources.get(&caller.workspace, &key) else { continue };
             let candidates = rows.iter().map(|row| candidate(row, &source)).collect();
             let receipt = self.intake.accept_again(&source, candidates).await?;
             let refused: HashSet<u32> = receipt.rejections.iter().map(|(at, _)| *at).collect();
             let done: Vec<Uuid> =
                 (0..).zip(&rows).filter(|(at, _)| !refused.contains(at)).map(|(_, row)| row.id).collect();
-            let unit = self.db.begin().await?;
-            failed_events::delete(unit.db(), workspace, &done).await?;
+            let sum = count(done.len());
+            if sum == 0 {
+                continue;
+            }
+            let mut unit = self.db.begin().await?;
+            failed_events::delete(unit.db(), &caller.workspace, &done).await?;
+            // One entry for all: the events themselves are on the log.
+            let told = ReplayFailedEventsResponse { replayed: sum, still_failing: count(refused.len()) };
+            audit::created(&mut unit, caller, ("failed_events", &key), &told)?;
             unit.commit().await?;
-            replayed += count(done.len());
+            replayed += sum;
         }
         Ok(replayed)
     }

@@ -95,6 +95,31 @@ async fn calls_with_one_write_key_are_limited_and_told_when_to_come_again() {
 }
 
 #[tokio::test]
+async fn a_workspace_cannot_call_more_often_by_having_more_write_keys() {
+    let stage = testkit::Stage::open(crate::world::assembly(&[])).await.unwrap();
+    let mut write_keys = Vec::new();
+    for key in ["web", "app", "kiosk"] {
+        write_keys.push(create(&stage, source(key, SourceKind::Tracking, json!({}))).await.write_key);
+    }
+    let keys = testkit::Keys::new().unwrap();
+    let mut limited = crate::world::assembly(&[
+        "common.dev=false",
+        "common.limits.workspace.calls_per_second=1",
+        "common.limits.workspace.burst=4",
+    ]);
+    limited.layers.set.extend(keys.settings());
+    let stage = stage.reopen(limited).await.unwrap();
+    let answers = async |calls: usize| {
+        let keys = write_keys.iter().cycle().take(calls);
+        futures::future::join_all(keys.map(|key| knocks(&stage, key))).await
+    };
+    assert_eq!(answers(4).await, [200; 4]);
+    assert_eq!(answers(3).await, [429; 3], "no key of the workspace");
+    stage.advance(std::time::Duration::from_secs(1)).await;
+    assert_eq!(answers(1).await, [200]);
+}
+
+#[tokio::test]
 async fn secrets_are_never_returned_and_stay_when_they_are_left_out() {
     let stage = open().await;
     let given = json!({"app_id": "wx12", "token": "口令七", "encoding_aes_key": "K".repeat(43)});

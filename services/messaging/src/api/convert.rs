@@ -161,5 +161,6 @@ pub(super) fn message(message: Message) -> pb::Message {
         due_at: progress.due.map(Into::into),
         cause_id: message.cause_id,
         idempotency_key: message.idempotency_key,
+        requested_by: message.request.by,
     }
 }

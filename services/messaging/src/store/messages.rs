@@ -58,6 +58,9 @@ pub(crate) struct Asked {
     pub(crate) event: Map<String, Value>,
     /// Of that event.
     pub(crate) locale: String,
+    /// Whoever asked; empty for messages from before this was kept.
+    #[serde(default)]
+    pub(crate) by: String,
 }
 
 /// Of what to list.

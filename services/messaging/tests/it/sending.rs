@@ -68,7 +68,10 @@ async fn an_event_says_who_it_was_and_keeps_the_chain_of_causes() {
     };
     let asked = pb::SendMessageRequest { event: Some(event.clone()), ..request("k", 5, &["box"], "t") };
     let message = world.sent(asked).await;
-    assert_eq!(message.content.unwrap().text, "您的订单 A100");
+    assert_eq!(
+        (message.requested_by.as_str(), message.content.unwrap().text.as_str()),
+        ("dev", "您的订单 A100")
+    );
     for fact in world.events().await {
         assert_eq!((fact.cause_id.as_str(), fact.depth, fact.record_id.clone()), ("e1", 4, record_id(8)));
     }

@@ -15,7 +15,7 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
-use store::{Applied, Database, Leases, Waiting};
+use store::{Applied, Database, Leases, Pool, Waiting};
 use tokio::time::Instant;
 
 use crate::job::Alarm;
@@ -78,8 +78,9 @@ struct OfLease {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct OfState {
+struct OfPool {
     service: &'static str,
+    pool: &'static str,
     state: &'static str,
 }
 
@@ -94,7 +95,7 @@ pub(super) struct Gauges {
     outbox_seconds: Family<Of, Seconds>,
     due: Family<OfJob, Seconds>,
     dead_letters: Family<Of, Gauge>,
-    connections: Family<OfState, Gauge>,
+    connections: Family<OfPool, Gauge>,
     leases: Family<OfLease, Gauge>,
     ready: Gauge,
 }
@@ -105,8 +106,8 @@ impl Gauges {
         let events = "Behind the log's end, by partition that this process applies: events, on JetStream messages (batches of \
                       events)";
         registry.register("log_lag_events", events, it.lag_events.clone());
-        let seconds =
-            "Age of the oldest event that is not applied, in the partitions that this process applies";
+        let seconds = "Age of the oldest event that is not applied, or how long it is seen to wait where it cannot be read, in the \
+             partitions that this process applies";
         registry.register("log_lag_seconds", seconds, it.lag_seconds.clone());
         let rows = "Units of work whose events are not on the log yet";
         registry.register("outbox_rows", rows, it.outbox_rows.clone());
@@ -115,7 +116,8 @@ impl Gauges {
         let due = "How late a job is, or since when it fails, where this process does it";
         registry.register("due_lag_seconds", due, it.due.clone());
         registry.register("dead_letters", "Events set aside", it.dead_letters.clone());
-        registry.register("database_connections", "Connections by state", it.connections.clone());
+        let connections = "Connections by pool and state; `unopened` ones may be opened besides";
+        registry.register("database_connections", connections, it.connections.clone());
         registry.register("lease_held", "Whether this process holds a lease", it.leases.clone());
         registry.register("ready", "Whether this process may be sent work", it.ready.clone());
         it
@@ -155,7 +157,7 @@ impl Gauges {
             (service, waiting.ok().and_then(Result::ok))
         });
         let (counts, missing) = join(join_all(counts), ready.missing()).await;
-        self.ready.set(i64::from(missing.is_empty()));
+        self.ready.set(i64::from(missing.all().next().is_none()));
         for (service, waiting) in counts {
             self.with(service, |watched| self.set_waiting(watched, waiting));
         }
@@ -194,18 +196,18 @@ impl Gauges {
                     let of = OfPartition { service, stream, partition: lag.partition };
                     self.lag_events.get_or_create(&of).set(count(lag.distance));
                 }
-                if !lags.is_empty() {
-                    let oldest = lags.iter().filter_map(|lag| lag.oldest).min();
-                    let age = oldest.map_or(0.0, |oldest| now.since(oldest).as_secs_f64());
-                    self.lag_seconds.get_or_create(&OfStream { service, stream }).set(age);
+                if let Some(age) = lags.iter().map(|lag| lag.age(now)).max() {
+                    self.lag_seconds.get_or_create(&OfStream { service, stream }).set(age.as_secs_f64());
                 }
             }
             for (job, late) in late(it) {
                 self.due.get_or_create(&OfJob { service, job: job.to_owned() }).set(late.as_secs_f64());
             }
-            let (used, idle) = it.db.connections();
-            self.connections.get_or_create(&OfState { service, state: "used" }).set(used.into());
-            self.connections.get_or_create(&OfState { service, state: "idle" }).set(idle.into());
+            for Pool { name: pool, used, idle, unopened } in it.db.connections() {
+                for (state, connections) in [("used", used), ("idle", idle), ("unopened", unopened)] {
+                    self.connections.get_or_create(&OfPool { service, pool, state }).set(connections.into());
+                }
+            }
             for (lease, held) in it.leases.all() {
                 self.leases.get_or_create(&OfLease { service, lease }).set(held.into());
             }

@@ -5,9 +5,8 @@ mod crowd;
 mod weight;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use kernel::{Clock, Error, Kind, Result, Workspace};
+use kernel::{Clock, Result, Workspace};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::body::Body;
 
@@ -16,7 +15,7 @@ pub(super) use self::crowd::OVERLOADED;
 use self::weight::{Load, Room, Weighed};
 use crate::caller::Caller;
 use crate::config::{Common, Rate};
-use crate::limit::Limiter;
+use crate::limit::{Limiter, WorkspaceCalls, too_often};
 
 /// Bytes of a request over HTTP that does not say how long it is.
 const UNTOLD: usize = 512_000;
@@ -29,7 +28,7 @@ pub(crate) struct Gate {
     places: Arc<Semaphore>,
     room: Arc<Room>,
     crowd: Arc<Crowd>,
-    workspaces: Arc<Limiter<Workspace>>,
+    workspaces: WorkspaceCalls,
     subjects: Arc<Limiter<(Workspace, Arc<str>)>>,
 }
 
@@ -49,16 +48,16 @@ impl Place {
 
 impl Gate {
     /// As `common.limits` has it.
-    pub(crate) fn new(common: &Common, clock: &Clock) -> Self {
+    pub(crate) fn new(common: &Common, clock: &Clock, workspaces: WorkspaceCalls) -> Self {
         let limits = &common.limits;
-        let rate = |rate: Rate| if common.dev { Rate::default() } else { rate };
+        let subject = if common.dev { Rate::default() } else { limits.subject };
         let places = limits.calls_in_progress.clamp(1, Semaphore::MAX_PERMITS);
         Self {
             places: Arc::new(Semaphore::new(places)),
             room: Arc::new(Room::new(limits.bytes_in_progress)),
             crowd: Arc::default(),
-            workspaces: Arc::new(Limiter::new(rate(limits.workspace), clock)),
-            subjects: Arc::new(Limiter::new(rate(limits.subject), clock)),
+            workspaces,
+            subjects: Arc::new(Limiter::new(subject, clock)),
         }
     }
 
@@ -104,16 +103,9 @@ impl Gate {
         if caller.via.is_some() {
             return Ok(());
         }
-        let too_often = |who: &str, wait: Duration| {
-            let message = format!("{who} calls more often than is allowed here; come again in {wait:?}");
-            Error::new(Kind::Exhausted, "RATE_LIMITED", message).retry_after(wait)
-        };
         let subject = (caller.workspace.clone(), caller.subject.clone());
-        self.subjects
-            .count(&subject)
-            .map_err(|wait| too_often("this token's subject (common.limits.subject)", wait))?;
-        self.workspaces
-            .count(&caller.workspace)
-            .map_err(|wait| too_often("this workspace (common.limits.workspace)", wait))
+        let early = |wait| too_often("this token's subject calls more often", "common.limits.subject", wait);
+        self.subjects.count(&subject).map_err(early)?;
+        self.workspaces.count(&caller.workspace)
     }
 }

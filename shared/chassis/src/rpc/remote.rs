@@ -10,6 +10,7 @@ use futures::future::BoxFuture;
 use http_body_util::{BodyExt as _, Full};
 use kernel::{Error, Result};
 use tokio::time::Instant;
+use tonic::Status;
 use tonic::body::Body;
 use tower::retry::budget::{Budget as _, TpsBudget};
 use tower::{Service, ServiceExt as _};
@@ -78,7 +79,7 @@ impl Remote {
             }
         };
         match tokio::time::timeout_at(deadline, answer).await {
-            Ok(Ok(response)) => response,
+            Ok(Ok(response)) => self.believed(response),
             Ok(Err(error)) => to_status(&error).into_http(),
             Err(_) => to_status(&late()).into_http(),
         }
@@ -90,6 +91,20 @@ impl Remote {
             request.headers_mut().insert(http::header::AUTHORIZATION, value);
         }
         Ok(())
+    }
+
+    /// Whoever asked has proved who they are, to this process: that another one does not believe what it says of them is
+    /// no refusal of theirs, and passes.
+    fn believed(&self, answer: Response) -> Response {
+        if self.signer.is_none() || verdict::of_answer(&answer) != Verdict::Disbelieved {
+            return answer;
+        }
+        let message = format!(
+            "the service `{}` does not believe this process; compare the clocks and the key sets of both",
+            self.name
+        );
+        let said = Status::from_header_map(answer.headers()).map(|status| status.message().to_owned());
+        to_status(&Error::unavailable(message).caused_by(said.unwrap_or_default())).into_http()
     }
 
     /// A stream of requests cannot be kept to be sent again.
@@ -121,13 +136,14 @@ impl Remote {
                 Verdict::Final => false,
                 Verdict::NotConnected | Verdict::NotBegun => true,
                 Verdict::Full => self.budget.withdraw(),
+                Verdict::Disbelieved => self.signer.is_some() && self.budget.withdraw(),
                 Verdict::Refused | Verdict::Unknown => harmless && self.budget.withdraw(),
             };
             if !repeat || attempts_left == 0 {
                 break;
             }
             // The same address may do when only its connection was at fault.
-            if matches!(verdict, Verdict::NotConnected | Verdict::Full | Verdict::Refused) {
+            if !matches!(verdict, Verdict::NotBegun | Verdict::Unknown) {
                 tried.push(taken.replica.address);
             }
         }

@@ -19,6 +19,9 @@ pub(super) enum Verdict {
     NotBegun,
     /// The service had no place for it, and nothing was begun: to be repeated elsewhere, for every method.
     Full,
+    /// The service does not know who calls, and nothing was begun. Where this process speaks for itself, one of the two has
+    /// a wrong clock or an old key set: to be repeated elsewhere, for every method.
+    Disbelieved,
     /// The service says that it cannot, for now: to be repeated elsewhere, for methods that may be.
     Refused,
     /// The connection ended, and perhaps it was done: to be repeated for methods that may be.
@@ -30,6 +33,7 @@ pub(super) fn of_answer<B>(answer: &http::Response<B>) -> Verdict {
     let Some(status) = Status::from_header_map(answer.headers()) else { return Verdict::Final };
     match status.code() {
         Code::Unavailable => Verdict::Refused,
+        Code::Unauthenticated => Verdict::Disbelieved,
         Code::ResourceExhausted
             if status.get_details_error_info().is_some_and(|info| info.reason == OVERLOADED) =>
         {

@@ -88,7 +88,31 @@ async fn a_stranger_with_a_key_of_its_own_is_not_believed() {
     let (keys, others) = (Keys::new().unwrap(), Keys::new().unwrap());
     let there = mirror(&keys, &[]).await;
     let stranger = mirror(&others, &[at(&[&there])]).await;
-    assert_eq!(ask(&stranger, &system(), "who").await.unwrap_err().kind, Kind::Unauthenticated);
+    told_to_compare(ask(&stranger, &system(), "who").await);
+}
+
+/// Work that a service does by itself would end for good were it told that it is nobody.
+fn told_to_compare(answer: Result<String, Error>) {
+    let error = answer.unwrap_err();
+    assert_eq!(error.kind, Kind::Unavailable);
+    assert!(error.message.contains("`mirror` does not believe this process; compare the clocks"), "{error}");
+}
+
+#[tokio::test]
+async fn clocks_that_are_too_far_apart_pass_and_one_replica_that_is_right_will_do() {
+    let keys = Keys::new().unwrap();
+    let (wrong, right) = (mirror(&keys, &[]).await, mirror(&keys, &[]).await);
+    wrong.warp.advance_to(wrong.warp.now().plus(Duration::from_secs(5 * 60)));
+    let behind = mirror(&keys, &[at(&[&wrong])]).await;
+    told_to_compare(ask(&behind, &system(), "who").await);
+    let here = mirror(&keys, &[at(&[&wrong, &right])]).await;
+    for _ in 0..10 {
+        ask(&here, &system(), "who").await.unwrap();
+    }
+    // Who brings no token that anybody knows hears so.
+    let mut stranger =
+        AnalyticsServiceClient::connect(format!("http://{}", here.running.grpc)).await.unwrap();
+    assert_eq!(stranger.query_trend(asking("who")).await.unwrap_err().code(), tonic::Code::Unauthenticated);
 }
 
 #[tokio::test]

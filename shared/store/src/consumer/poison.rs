@@ -103,7 +103,11 @@ impl<H: Handler> Consumer<H> {
 }
 
 impl Delivery {
-    fn of_letter(partition: u32, letter: &Letter) -> Result<Self> {
+    /// Reads what was set aside.
+    ///
+    /// # Errors
+    /// [`kernel::Kind::Invalid`] for what is no event.
+    pub fn of_letter(partition: u32, letter: &Letter) -> Result<Self> {
         let record = bus::Record {
             workspace: kernel::Workspace::new(letter.workspace.as_str()),
             key: bytes::Bytes::new(),

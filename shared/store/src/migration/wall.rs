@@ -1,4 +1,5 @@
-//! The second wall between tenants, on PostgreSQL: row-level security on every table with a `workspace`.
+//! The second wall between tenants, on PostgreSQL: row-level security on every table with a `workspace`, and on the
+//! outbox, whose rows bear theirs inside.
 //!
 //! The first wall is that every statement names the workspace. This one holds where somebody forgot: a role that owns
 //! nothing sees and writes, in each transaction, the rows of the workspace that the transaction is for (`crate::tenant`).
@@ -9,24 +10,21 @@ use sea_orm::{ConnectionTrait, DbBackend, Statement};
 
 use crate::error::StoreResult as _;
 
-/// The row is of the transaction's workspace, or the transaction is the platform's own. As sub-selects both settings are
-/// read once a statement, not once a row.
-const POLICY: &str = "(SELECT current_setting('guanxi.platform', true)) = 'on' \
-                      OR workspace = (SELECT current_setting('guanxi.workspace', true))";
+/// The transaction is the platform's own. As sub-selects settings are read once a statement, not once a row.
+const PLATFORM: &str = "(SELECT current_setting('guanxi.platform', true)) = 'on'";
+/// The row is of the transaction's workspace.
+const WORKSPACE: &str = "workspace = (SELECT current_setting('guanxi.workspace', true))";
 
-/// Puts every table with a `workspace` behind the wall, and lets `role` use all tables.
+/// Puts every table of tenants behind the wall, and lets `role` use all tables.
 pub(super) async fn build(db: &impl ConnectionTrait, role: &str) -> Result<()> {
+    let own = format!("{PLATFORM} OR {WORKSPACE}");
+    let own = format!("USING ({own}) WITH CHECK ({own})");
     for table in tables_of_tenants(db).await? {
-        let table = quoted(&table);
-        for statement in [
-            format!("ALTER TABLE {table} ENABLE ROW LEVEL SECURITY"),
-            format!("ALTER TABLE {table} FORCE ROW LEVEL SECURITY"),
-            format!("DROP POLICY IF EXISTS tenant ON {table}"),
-            format!("CREATE POLICY tenant ON {table} USING ({POLICY}) WITH CHECK ({POLICY})"),
-        ] {
-            db.execute_unprepared(&statement).await.db()?;
-        }
+        put_behind(db, &table, &[("tenant", &own)]).await?;
     }
+    // Every unit of work adds to what goes out; the platform alone, as which the relay works, reads and removes it.
+    let platforms = format!("USING ({PLATFORM}) WITH CHECK ({PLATFORM})");
+    put_behind(db, "outbox", &[("platform", &platforms), ("adding", "FOR INSERT WITH CHECK (true)")]).await?;
     let (schema, role) = (quoted(&text(db, "SELECT current_schema()::text AS found").await?), quoted(role));
     for statement in [
         format!("GRANT USAGE ON SCHEMA {schema} TO {role}"),
@@ -37,6 +35,21 @@ pub(super) async fn build(db: &impl ConnectionTrait, role: &str) -> Result<()> {
     ] {
         db.execute_unprepared(&statement).await.db()?;
     }
+    Ok(())
+}
+
+/// One text is one transaction: nobody who works meanwhile finds the table without its policies, and thereby empty.
+async fn put_behind(db: &impl ConnectionTrait, table: &str, policies: &[(&str, &str)]) -> Result<()> {
+    let table = quoted(table);
+    let mut statements = vec![
+        format!("ALTER TABLE {table} ENABLE ROW LEVEL SECURITY"),
+        format!("ALTER TABLE {table} FORCE ROW LEVEL SECURITY"),
+    ];
+    for (name, rule) in policies {
+        statements.push(format!("DROP POLICY IF EXISTS {name} ON {table}"));
+        statements.push(format!("CREATE POLICY {name} ON {table} {rule}"));
+    }
+    db.execute_unprepared(&statements.join("; ")).await.db()?;
     Ok(())
 }
 

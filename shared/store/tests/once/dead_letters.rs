@@ -28,11 +28,11 @@ async fn until(db: &Database, what: &str, reached: impl Fn(&[Letter]) -> bool) {
 
 #[tokio::test]
 async fn one_poison_event_among_many_is_set_aside_and_the_others_hardly_wait() {
-    const EVENTS: usize = 10_000;
+    const EVENTS: usize = 100_000;
     let bench = Bench { batch: 1_000, ..Bench::new() };
     let db = bench.database().await;
-    let ids: Vec<String> = (0..EVENTS).map(|n| format!("{n:05}")).collect();
-    let name = |id: &String| if id == "06789" { "poison" } else { "fact" };
+    let ids: Vec<String> = (0..EVENTS).map(|n| format!("{n:06}")).collect();
+    let name = |id: &String| if id == "067890" { "poison" } else { "fact" };
     let events: Vec<(&str, &str)> = ids.iter().map(|id| (id.as_str(), name(id))).collect();
     bench.append(1, &events).await;
     let notes = Notes::default();
@@ -42,11 +42,11 @@ async fn one_poison_event_among_many_is_set_aside_and_the_others_hardly_wait() {
     assert_eq!(seen(&db).await, others);
     let set_aside = letters(&db).await;
     let found: Vec<_> = set_aside.iter().map(|letter| (letter.reason.as_str(), letter.position)).collect();
-    assert_eq!(found, [("INVALID_ARGUMENT", 6_789)]);
+    assert_eq!(found, [("INVALID_ARGUMENT", 67_890)]);
     assert!(set_aside[0].message.contains("is poison"), "{}", set_aside[0].message);
-    // Ten batches; two halves of one of them, of one of those, and so on until one event is left: 2 x log2 1,000.
+    // A hundred batches; two halves of one of them, of one of those, and so on until one event is left: 2 x log2 1,000.
     let tries = tries.load(Ordering::SeqCst);
-    assert!(tries <= 10 + 20, "{tries} transactions for one poison event");
+    assert!(tries <= 100 + 20, "{tries} transactions for one poison event");
 }
 
 #[tokio::test]

@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where something is missing")]
 
 mod dead_letters;
+mod falls;
+mod unreadable;
 
 use std::path::PathBuf;
 use std::sync::Arc;

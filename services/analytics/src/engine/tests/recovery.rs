@@ -49,8 +49,7 @@ fn a_segment_that_was_not_registered_counts_for_nothing() {
     assert_eq!(rig.engine.trend(&workspace(), &sum("properties.total")).unwrap()[0].total, 5.0);
     let names: Vec<_> = rig.registered.segments.iter().map(|meta| meta.file.clone()).collect();
     std::fs::remove_file(rig.folder.path().join(&names[0])).unwrap();
-    let options = rig.engine.options.clone();
-    let refused = Engine::open(options, Ids::new(Clock::system()), &rig.registered).unwrap_err();
+    let refused = Files::found(rig.folder.path()).unwrap().check(&rig.registered.segments).unwrap_err();
     assert!(refused.message.contains(&names[0]));
 }
 

@@ -76,6 +76,7 @@ impl Api {
                 variables: request.variables.clone().map(values::from_struct).unwrap_or_default(),
                 locale: event.context.map(|context| context.locale).unwrap_or_default(),
                 event: event.properties.map(values::from_struct).unwrap_or_default(),
+                by: caller.subject.to_string(),
             },
             cause_id,
             cause_depth,

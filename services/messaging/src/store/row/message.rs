@@ -19,7 +19,7 @@ pub(crate) struct Model {
     /// Empty when the content was given.
     pub template: String,
     pub purpose: String,
-    /// JSON: variables, event, given content.
+    /// JSON: who asked, variables, event, given content.
     #[sea_orm(column_type = "Text")]
     pub request: String,
     pub cause_id: String,

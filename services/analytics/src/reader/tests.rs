@@ -1,0 +1,243 @@
+//! Two processes on one database and one folder: whoever has lost the lease of the log registers nothing, and what it had
+//! read counts once. Always on PostgreSQL, where there are leases.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use bus::Record;
+use bus::embedded::EmbeddedLog;
+use jiff::tz::TimeZone;
+use kernel::{Secret, Workspace};
+use prost::Message as _;
+use store::{DatabaseConfig, Tenant};
+use tempfile::TempDir;
+use testkit::postgres::Postgres;
+use tokio::task::JoinSet;
+use wire::event::Event;
+
+use super::*;
+use crate::domain::Interval;
+use crate::engine::query::trend::{Measure, TrendQuery};
+use crate::jobs::compaction;
+use crate::store::migration;
+
+const CUSTOMER: &str = "0199aaaa-0000-7000-8000-000000000001";
+/// Events in memory at which they are flushed, and entries read at a time.
+const FLUSH: usize = 4;
+
+/// What the processes share.
+struct Bench {
+    folder: TempDir,
+    log: Arc<EmbeddedLog>,
+    database: DatabaseConfig,
+}
+
+impl Bench {
+    async fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("analytics_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let urls = Postgres::shared().await.unwrap().schemas(&name, &["analytics"]).await.unwrap();
+        let of = |url: String| url.replace("{service}", "analytics");
+        let owner_url = Secret::new(of(urls.owner_url));
+        let database = DatabaseConfig { owner_url, ..DatabaseConfig::new(of(urls.url)) };
+        Database::migrate("analytics", &database, migration::all).await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let log = EmbeddedLog::open(&folder.path().join("log"), Default::default()).unwrap();
+        Self { folder, log, database }
+    }
+
+    /// A process that has the lease of the log, or takes it as soon as nobody else has.
+    async fn process(&self) -> Process {
+        let clock = Clock::system();
+        let db = Database::open("analytics", &self.database, migration::all, &clock).await.unwrap();
+        let leases = Leases::new(&db);
+        let log: Arc<dyn Log> = self.log.clone();
+        let applied = Applied::new(db.clone(), log.clone(), Stream::Events, leases.clone(), Some(LEASE));
+        let options = Options {
+            folder: self.folder.path().join("segments"),
+            cache_bytes: 1 << 20,
+            threads: 1,
+            flush_rows: FLUSH,
+            segment_rows: 100,
+            fan_in: 2,
+        };
+        let reader = Reader {
+            db,
+            log,
+            ids: Ids::new(clock.clone()),
+            clock,
+            activity: Activity::default(),
+            current: Current::new(leases.clone()),
+            leases,
+            options,
+            applied,
+            batch: FLUSH,
+            flush_age: Duration::from_secs(3_600),
+            compaction: Alarm::default(),
+        };
+        let mut process = Process { reader, beats: JoinSet::new() };
+        process.wake();
+        process
+    }
+
+    async fn happen(&self, numbers: std::ops::Range<u64>) {
+        let record = |n: u64| {
+            let event = Event {
+                id: format!("浏览{n}"),
+                name: "product_viewed".to_owned(),
+                record_id: CUSTOMER.to_owned(),
+                customer_id: CUSTOMER.to_owned(),
+                ..Event::default()
+            };
+            Record {
+                workspace: Workspace::new("demo"),
+                key: "k".into(),
+                producer: "test".into(),
+                sequence: n,
+                payload: event.encode_to_vec().into(),
+            }
+        };
+        self.log.append(Stream::Events, numbers.map(record).collect()).await.unwrap();
+    }
+}
+
+/// One of the processes. It is driven by hand, so that it stands still where the test wants it to.
+struct Process {
+    reader: Reader,
+    beats: JoinSet<()>,
+}
+
+impl Process {
+    /// It takes and renews leases.
+    fn wake(&mut self) {
+        self.beats.spawn(self.reader.leases.clone().run());
+    }
+
+    /// It stands still: its leases are free for others, and it does not know.
+    async fn stand_still(&mut self) {
+        self.beats.shutdown().await;
+    }
+
+    async fn open(&self) -> Reading {
+        loop {
+            let changed = self.reader.leases.changed();
+            let held = self.reader.leases.acquired(LEASE).await;
+            match held.clone().scope(self.reader.open(held)).await {
+                // Until its next beat it believes what was so when it fell asleep.
+                Err(error) if Held::is_lost(&error) => changed.await,
+                opened => return opened.unwrap(),
+            }
+        }
+    }
+
+    async fn round(&self, reading: &mut Reading) -> Result<bool> {
+        reading.opened.held.clone().scope(self.reader.round(reading)).await
+    }
+
+    /// Reads all there is, and flushes.
+    async fn read_all(&self, reading: &mut Reading) {
+        while self.round(reading).await.unwrap() {}
+    }
+}
+
+fn count(engine: &Engine) -> f64 {
+    let query = TrendQuery {
+        event: "product_viewed".to_owned(),
+        filter: None,
+        measure: Measure::Count,
+        property: "properties.".to_owned(),
+        interval: Interval::Whole,
+        breakdown: None,
+        from: Time(0),
+        to: Time(1),
+        zone: TimeZone::UTC,
+    };
+    engine.trend(&Workspace::new("demo"), &query).unwrap()[0].total
+}
+
+#[tokio::test]
+async fn what_one_process_has_read_and_another_flushed_counts_once() {
+    let work = async {
+        let bench = Bench::new().await;
+        let mut first = bench.process().await;
+        let mut reading = first.open().await;
+        bench.happen(0..3).await;
+        first.read_all(&mut reading).await;
+        assert_eq!((count(&reading.opened.engine), reading.opened.engine.unflushed()), (3.0, 3));
+
+        first.stand_still().await;
+        let mut second = bench.process().await;
+        let mut others = second.open().await;
+        bench.happen(3..6).await;
+        second.read_all(&mut others).await;
+        assert_eq!((count(&others.opened.engine), others.opened.engine.unflushed()), (6.0, 2));
+
+        // It goes on where it stood, and has enough for a flush.
+        let error = loop {
+            match first.round(&mut reading).await {
+                Ok(worked) => assert!(worked, "it never flushes"),
+                Err(error) => break error,
+            }
+        };
+        assert!(Held::is_lost(&error), "{error}");
+        bench.happen(6..7).await;
+        second.read_all(&mut others).await;
+        assert_eq!(count(&others.opened.engine), 7.0);
+
+        // And takes over in its turn: what it knew is forgotten.
+        second.stand_still().await;
+        drop((second, others));
+        first.wake();
+        let mut reading = first.open().await;
+        first.read_all(&mut reading).await;
+        assert_eq!(count(&reading.opened.engine), 7.0);
+    };
+    Box::pin(Tenant::Platform.scope(work)).await;
+}
+
+#[tokio::test]
+async fn a_lost_lease_ends_the_reader_and_whoever_asks_is_sent_elsewhere() {
+    let work = async {
+        let bench = Bench::new().await;
+        let mut first = bench.process().await;
+        let reading = first.open().await;
+        assert!(first.reader.current.get().await.is_ok());
+        first.stand_still().await;
+        let second = bench.process().await;
+        let others = second.open().await;
+        bench.happen(0..1).await;
+        // Awake again, it hears at its next beat that the lease is another's.
+        first.wake();
+        Box::pin(reading.opened.held.clone().scope(first.reader.go_on(reading))).await;
+        let refused = first.reader.current.get().await.unwrap_err();
+        assert_eq!((refused.kind, refused.reason), (kernel::Kind::Unavailable, "EVENTS_ELSEWHERE"));
+        assert!(Arc::ptr_eq(&second.reader.current.get().await.unwrap(), &others.opened));
+    };
+    Box::pin(Tenant::Platform.scope(work)).await;
+}
+
+#[tokio::test]
+async fn segments_that_another_process_has_compacted_are_not_compacted_again() {
+    let work = async {
+        let bench = Bench::new().await;
+        let mut first = bench.process().await;
+        let mut reading = first.open().await;
+        for n in 0..2 {
+            bench.happen(n * 4..n * 4 + 4).await;
+            first.read_all(&mut reading).await;
+        }
+        let engine = reading.opened.engine.clone();
+        let compacted = engine.compact(&engine.plan_compaction().unwrap()).unwrap();
+        first.stand_still().await;
+
+        let second = bench.process().await;
+        let others = second.open().await;
+        compaction::run(second.reader.current.clone(), second.reader.db.clone()).await.unwrap();
+        let late = register::register_compacted(&first.reader.db, &compacted);
+        let error = reading.opened.held.clone().scope(late).await.unwrap_err();
+        assert!(Held::is_lost(&error), "{error}");
+        let registered = register::segments(second.reader.db.read()).await.unwrap();
+        assert_eq!(registered.iter().map(|meta| meta.rows).collect::<Vec<_>>(), [8]);
+        assert_eq!(count(&others.opened.engine), 8.0);
+    };
+    Box::pin(Tenant::Platform.scope(work)).await;
+}
