@@ -24,7 +24,7 @@ test: ## every test, the real binary and real SDKs included, on both stacks
 	$(MAKE) test-engines
 
 # Modules of tests/it that `STACK` means nothing to.
-ONE_STACK := dead_letters deadlines demo full_disk law lost_answers manifests metrics overload privacy refused_starts replicas skew trace
+ONE_STACK := deadlines demo full_disk law lost_answers manifests refused_starts replicas skew
 
 test-engines: ## services and scenarios on PostgreSQL and JetStream, each service as a process of its own
 	tests/engines.sh

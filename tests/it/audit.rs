@@ -22,19 +22,18 @@ use crate::isolation::ask::Asker;
 use crate::isolation::stage;
 
 /// What changes something and is not audited, and why.
-const DATA_PLANE: [(&str, &str); 8] = [
+const DATA_PLANE: [(&str, &str); 7] = [
     ("/guanxi.ingest.v1.IngestService/IngestEvents", "events are on the log themselves, with their source"),
     ("/guanxi.ingest.v1.IngestService/StreamEvents", "events are on the log themselves, with their source"),
-    ("/guanxi.ingest.v1.IngestService/ReplayFailedEvents", "what is accepted then is on the log"),
     ("/guanxi.identity.v1.IdentityService/ResolveIdentity", "does what an event with the identifiers would"),
     ("/guanxi.identity.v1.IdentityService/ResolveIdentities", "does what events with the identifiers would"),
     (
         "/guanxi.messaging.v1.MessagingService/SendMessage",
-        "the message is kept, and its facts are on the log",
+        "the message is kept with who asked for it, and its facts are on the log",
     ),
     (
         "/guanxi.messaging.v1.MessagingService/SendMessages",
-        "the messages are kept, and their facts are on the log",
+        "the messages are kept with who asked for them, and their facts are on the log",
     ),
     ("/guanxi.messaging.v1.MessagingService/TestChannel", "changes nothing; it needs the channel's secrets"),
 ];

@@ -13,19 +13,23 @@ use wire::profile::ListProfilesRequest;
 use wire::profile::profile_service_client::ProfileServiceClient;
 
 /// `guanxi dead-letters identity …` beside the platform.
-async fn dead_letters(data: &Path, options: &[&str]) -> Result<String> {
-    let setting = format!("common.data={}", data.display());
+async fn dead_letters(platform: &Platform, options: &[&str]) -> Result<String> {
+    said(&platform.settings("identity"), options).await
+}
+
+async fn said(settings: &[String], options: &[&str]) -> Result<String> {
     let mut command = Command::new(binary()?);
-    command.env("USER", "王芳");
-    let output = command.args(["dead-letters", "identity", "--set", &setting]).args(options).output().await?;
+    command.env("USER", "王芳").args(["dead-letters", "identity"]).args(options);
+    command.args(settings.iter().flat_map(|setting| ["--set", setting]));
+    let output = command.output().await?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     Ok(String::from_utf8(output.stdout)?)
 }
 
 /// Returns when that is said, and none waits to be tried again.
-async fn until(data: &Path, wanted: &str) -> Result<String> {
+async fn until(platform: &Platform, wanted: &str) -> Result<String> {
     eventually(wanted, || async {
-        let said = dead_letters(data, &[]).await?;
+        let said = dead_letters(platform, &[]).await?;
         let tried = !said.contains("(given again)");
         Ok(if tried && said.ends_with(&format!("identity: {wanted}\n")) { Ok(said) } else { Err(said) })
     })
@@ -57,45 +61,52 @@ async fn audited(platform: &Platform) -> Result<Vec<String>> {
     Ok(answer.audit_entries.into_iter().rev().map(|entry| entry.method).collect())
 }
 
-async fn start(data: &Path, blocked: &str) -> Result<Platform> {
-    Platform::start_configured(data, &format!("[identity]\nblocked = [{blocked}]\n")).await
+/// Identity takes these users for nobody.
+async fn start(data: &Path, blocked: &[&str]) -> Result<Platform> {
+    let settings = blocked.iter().enumerate().map(|(n, user)| format!("identity.blocked[{n}]={user}"));
+    Platform::start_with(data, &settings.collect::<Vec<_>>()).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_set_aside_is_listed_and_taken_once_the_cause_is_mended() -> Result<()> {
     let data = tempdir()?;
-    let platform = start(data.path(), "\"m0002\", \"m0003\"").await?;
+    let platform = start(data.path(), &["m0002", "m0003"]).await?;
     let url = format!("http://{}/v1/track", platform.http);
     for user in ["M0001", "M0002", "M0003", "M0004"] {
         let track = json!({"userId": user, "event": "Signed Up", "messageId": format!("e-{user}")});
         reqwest::Client::new().post(&url).basic_auth("dev", Some("")).json(&track).send().await?;
     }
     customers(&platform, 2).await?;
-    let listed = until(data.path(), "2 set aside").await?;
-    for part in ["workspace=demo", "at=raw/0/1", "event=e-M0002 name=signed_up", "NO_IDENTIFIER: "] {
+    let listed = until(&platform, "2 set aside").await?;
+    for part in ["workspace=demo", "at=raw/", "event=e-M0002 name=signed_up", "NO_IDENTIFIER: "] {
         assert!(listed.contains(part), "{part} in {listed}");
     }
     // The cause is not mended: it stays.
-    let said = dead_letters(data.path(), &["--redrive", "--workspace", "demo"]).await?;
+    let said = dead_letters(&platform, &["--redrive", "--workspace", "demo"]).await?;
     assert!(said.starts_with("identity: 2 given again"), "{said}");
-    until(data.path(), "2 set aside").await?;
+    until(&platform, "2 set aside").await?;
     platform.stop().await?;
 
-    let platform = start(data.path(), "\"m0003\"").await?;
-    dead_letters(data.path(), &["--redrive", "--reason", "NO_IDENTIFIER"]).await?;
+    let platform = start(data.path(), &["m0003"]).await?;
+    dead_letters(&platform, &["--redrive", "--reason", "NO_IDENTIFIER"]).await?;
     customers(&platform, 3).await?;
-    let left = until(data.path(), "1 set aside").await?;
+    let left = until(&platform, "1 set aside").await?;
     assert!(left.contains("e-M0003"), "{left}");
     let id = left.split_whitespace().nth(1).unwrap_or_default();
-    assert_eq!(dead_letters(data.path(), &["--discard", "--id", id]).await?, "identity: 1 discarded\n");
-    until(data.path(), "0 set aside").await?;
+    assert_eq!(dead_letters(&platform, &["--discard", "--id", id]).await?, "identity: 1 discarded\n");
+    until(&platform, "0 set aside").await?;
     customers(&platform, 3).await?;
     // Both were given again twice; what could not be taken then either was discarded.
     let (asked, discarded) = ("guanxi dead-letters --redrive", "guanxi dead-letters --discard");
     assert_eq!(audited(&platform).await?, [asked, asked, asked, asked, discarded]);
-    platform.stop().await?;
+    platform.stop().await
+}
 
-    let nowhere = dead_letters(&data.path().join("elsewhere"), &[]).await.unwrap_err().to_string();
+#[tokio::test]
+async fn where_there_is_no_data_the_setting_is_named() -> Result<()> {
+    let data = tempdir()?;
+    let elsewhere = format!("common.data={}", data.path().join("elsewhere").display());
+    let nowhere = said(&[elsewhere], &[]).await.unwrap_err().to_string();
     assert!(nowhere.contains("common.data"), "{nowhere}");
     Ok(())
 }

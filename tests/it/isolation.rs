@@ -1,4 +1,5 @@
-//! What belongs to one workspace is nothing to another: every method there is, asked for every id and key of a stranger.
+//! What belongs to one workspace is nothing to another: every method there is, asked for every id and key of a stranger, and
+//! answering as for one that is nowhere.
 //!
 //! Requests are made from the descriptors (`isolation/ask.rs`), so that a new method is asked as well.
 
@@ -7,9 +8,9 @@ mod plant;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use chassis::rpc::Scopes;
-use futures::future::try_join_all;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use testkit::{Keys, Stage};
 use tonic::Code;
 
@@ -18,13 +19,20 @@ use self::ask::{Answer, Asker};
 /// Stands in everything that the first workspace has and the second one is never told.
 const CANARY: &str = "canary";
 
-/// Asks for all of the words at once.
+/// Calls in progress.
+const AT_ONCE: usize = 64;
+
+/// Asks for all of the words, a few at once: none is to be turned away because of the others.
 async fn ask_all(
     asker: &Asker,
     path: &str,
     words: impl Iterator<Item = &str>,
 ) -> Result<Vec<(String, Answer)>> {
-    try_join_all(words.map(async |word| Ok((word.to_owned(), asker.ask(path, word).await?)))).await
+    let asked = words.map(async |word| anyhow::Ok((word.to_owned(), asker.ask(path, word).await?)));
+    let begin = std::time::Instant::now();
+    let all: Result<Vec<(String, Answer)>> = stream::iter(asked).buffered(AT_ONCE).try_collect().await;
+    if begin.elapsed().as_secs() >= 1 { use std::io::Write as _; let codes: Vec<_> = all.as_ref().map(|all| all.iter().map(|(_, a)| a.code).collect()).unwrap_or_default(); writeln!(std::io::stderr(), "SLOW {path} {:?} {} {:?}", begin.elapsed(), codes.len(), codes.iter().filter(|c| **c == Code::Unavailable).count())?; }
+    all
 }
 
 /// What the methods that only read say of each of these words, and of nothing at all.
@@ -54,6 +62,23 @@ fn ids(names: &BTreeSet<String>) -> BTreeSet<&str> {
     names.iter().map(String::as_str).filter(|name| uuid::Uuid::parse_str(name).is_ok()).collect()
 }
 
+/// What is asked for is answered as what nobody has is answered: so nobody learns what there is elsewhere.
+fn answered_alike(path: &str, word: &str, answer: &Answer, unknown: Option<&Answer>) -> Result<()> {
+    let unknown = unknown.context("nobody was asked for it")?;
+    let (answer, unknown) = (answer.shape(word)?, unknown.shape(&twin(word))?);
+    ensure!(answer == unknown, "{path} tells `{word}` from what is nowhere: {answer:?}, {unknown:?}");
+    Ok(())
+}
+
+/// A name of the same shape that nobody has.
+fn twin(word: &str) -> String {
+    let mut letters: Vec<char> = word.chars().collect();
+    if let Some(last) = letters.last_mut() {
+        *last = if *last == '0' { '1' } else { '0' };
+    }
+    letters.into_iter().collect()
+}
+
 /// All services, which know the tokens of these keys.
 pub(crate) async fn stage(keys: &Keys) -> Result<Stage> {
     Ok(Stage::open(tests::assembly::all(keys.settings())).await?)
@@ -66,7 +91,8 @@ async fn no_method_gives_or_changes_what_another_workspace_has() -> Result<()> {
     let asker = |workspace: &str| -> Result<Asker> {
         Asker::new(&stage, &keys.token(&stage.clock, workspace, "li.wei", "*")?)
     };
-    let (ours, theirs) = (asker("shop-1")?, asker("shop-2")?);
+    // The third one has what the second one has, and asks for what is nowhere.
+    let (ours, theirs, lost) = (asker("shop-1")?, asker("shop-2")?, asker("shop-3")?);
     plant::everything(&stage, &ours).await?;
     // Names lead to names: twice is far enough.
     let mut known = names(&read_all(&ours, &BTreeSet::new()).await?);
@@ -78,7 +104,13 @@ async fn no_method_gives_or_changes_what_another_workspace_has() -> Result<()> {
     assert!(ids(&known).len() >= 6, "only these ids are found: {known:?}");
 
     // First what only reads: nothing that was asked for is anything of the stranger's own yet.
+    let twins: BTreeSet<String> = known.iter().map(|word| twin(word)).collect();
+    let unknown = read_all(&lost, &twins).await?;
+    let missed = unknown.iter().filter(|(_, answer)| answer.code == Code::NotFound);
+    let missed: BTreeSet<&str> = missed.map(|((path, _), _)| path.as_str()).collect();
+    assert!(missed.len() >= 12, "only these methods say that there is none: {missed:?}");
     for ((path, word), answer) in read_all(&theirs, &known).await? {
+        answered_alike(&path, &word, &answer, unknown.get(&(path.clone(), twin(&word))))?;
         let told =
             ids(&known).into_iter().find(|id| *id != word && answer.texts.iter().any(|text| text == id));
         assert!(told.is_none(), "{told:?} leaked: {path} asked for `{word}`: {answer:?}");
@@ -90,7 +122,10 @@ async fn no_method_gives_or_changes_what_another_workspace_has() -> Result<()> {
         .filter(|path| methods.of(path).is_some_and(|scope| !scope.ends_with(".read")))
         .collect();
     for path in &changing {
+        let unknown: BTreeMap<String, Answer> =
+            ask_all(&lost, path, twins.iter().map(String::as_str)).await?.into_iter().collect();
         for (word, answer) in ask_all(&theirs, path, known.iter().map(String::as_str)).await? {
+            answered_alike(path, &word, &answer, unknown.get(&twin(&word)))?;
             let place = format!("{path} asked for `{word}`: {answer:?}");
             assert!(!answer.says(CANARY), "a leak: {place}");
             let fault = [Code::Internal, Code::Unknown, Code::Unauthenticated, Code::PermissionDenied];

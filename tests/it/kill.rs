@@ -21,21 +21,21 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 use kernel::{Clock, Time};
 use receiver::Receiver;
-use serde_json::json;
 use tempfile::tempdir;
 use tests::platform::{Platform, eventually};
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+use wire::analytics::ScanEventsRequest;
 use wire::analytics::analytics_service_client::AnalyticsServiceClient;
-use wire::analytics::{Measure, QueryTrendRequest, ScanEventsRequest};
 use wire::event::{Event, Identifier};
 use wire::ingest::IngestEventsRequest;
 use wire::ingest::ingest_service_client::IngestServiceClient;
 use wire::journey::journey_service_client::JourneyServiceClient;
 use wire::journey::{GetRunRequest, ListRunsRequest, RunState};
-use wire::messaging::messaging_service_client::MessagingServiceClient;
-use wire::messaging::{Channel, ChannelKind, CreateChannelRequest, ListMessagesRequest, MessageState};
+use wire::messaging::MessageState;
+
+use crate::counts;
 
 /// Times the process is killed, unless `KILL_TEST_KILLS` says otherwise.
 const KILLS: u32 = 25;
@@ -135,19 +135,7 @@ async fn start(data: &Path, ups: &mut Vec<Duration>) -> Result<Platform> {
 }
 
 async fn define(platform: &Platform, receiver: &Receiver) -> Result<()> {
-    let settings = match json!({"url": receiver.url}) {
-        serde_json::Value::Object(settings) => Some(chassis::values::to_struct(settings)),
-        _ => None,
-    };
-    let channel = Channel {
-        key: "outside".to_owned(),
-        name: "外部".to_owned(),
-        kind: ChannelKind::Webhook.into(),
-        settings,
-        ..Channel::default()
-    };
-    let request = CreateChannelRequest { channel: Some(channel) };
-    MessagingServiceClient::new(platform.client()?).create_channel(request).await?;
+    counts::channel(platform.client()?, &receiver.url).await?;
     platform.run(&["apply", "-f", "tests/golden/greeting.yaml"]).await?;
     Ok(())
 }
@@ -213,18 +201,7 @@ async fn every_event_counts_once(
     acknowledged: &BTreeSet<String>,
     all: usize,
 ) -> Result<()> {
-    let counted = grown("events counted", all, async || {
-        let request = QueryTrendRequest {
-            measure: Measure::Count.into(),
-            from: Some(prost_types::Timestamp::default()),
-            to: Some(prost_types::Timestamp { seconds: 4_000_000_000, nanos: 0 }),
-            ..Default::default()
-        };
-        let mut client = AnalyticsServiceClient::new(platform.client()?);
-        let series = client.query_trend(request).await?.into_inner().series;
-        Ok(series.first().map_or(0, |series| series.total as usize))
-    })
-    .await?;
+    let counted = grown("events counted", all, async || counts::events(platform.client()?, "").await).await?;
     assert_eq!(counted, all, "an event counts twice");
     let stored = scan(platform).await?;
     let lost: Vec<_> = acknowledged.difference(&stored).take(5).collect();
@@ -271,30 +248,15 @@ async fn each_order_is_thanked(platform: &Platform, receiver: &Receiver, orders:
     grown("messages received", orders, async || Ok(receiver.messages())).await?;
     let sent = |state| state == MessageState::Sent;
     grown("messages known as sent", orders, async || {
-        Ok(states(platform).await?.into_iter().filter(|state| sent(*state)).count())
+        Ok(counts::messages(platform.client()?).await?.into_iter().filter(|state| sent(*state)).count())
     })
     .await?;
-    assert_eq!(states(platform).await?.len(), orders, "an order is thanked twice");
+    assert_eq!(counts::messages(platform.client()?).await?.len(), orders, "an order is thanked twice");
     let posts = receiver.posts();
     assert_eq!(posts.len(), orders, "an order is thanked twice outside");
     let ids: BTreeSet<&String> = posts.values().flatten().collect();
     assert_eq!(ids.len(), orders, "a message was repeated under another id");
     Ok(posts.values().map(|posts| posts.len() - 1).sum())
-}
-
-/// Of all messages.
-async fn states(platform: &Platform) -> Result<Vec<MessageState>> {
-    let mut client = MessagingServiceClient::new(platform.client()?);
-    let (mut states, mut page_token) = (Vec::new(), String::new());
-    loop {
-        let request = ListMessagesRequest { page_size: 1_000, page_token, ..Default::default() };
-        let page = client.list_messages(request).await?.into_inner();
-        states.extend(page.messages.iter().map(wire::messaging::Message::state));
-        page_token = page.next_page_token;
-        if page_token.is_empty() {
-            return Ok(states);
-        }
-    }
 }
 
 /// Those of the runs that took their next step only after the process had died. All must have come to their end.

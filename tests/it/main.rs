@@ -3,6 +3,7 @@
 mod audit;
 mod bad_input;
 mod cdnow;
+mod counts;
 mod dead_letters;
 mod deadlines;
 mod definitions;
@@ -19,8 +20,10 @@ mod metrics;
 mod overload;
 mod privacy;
 mod refused_starts;
+mod repeated;
 mod replicas;
 mod sdk;
 mod skew;
 mod trace;
+mod walls;
 mod wechat;

@@ -5,6 +5,7 @@ mod eyes;
 mod image;
 mod network;
 mod options;
+mod production;
 mod rendered;
 mod running;
 mod workloads;

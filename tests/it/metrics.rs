@@ -9,9 +9,15 @@ use wire::ingest::ingest_service_client::IngestServiceClient;
 
 use crate::manifests::METRICS;
 
-async fn scrape(platform: &Platform) -> Result<String> {
-    Ok(reqwest::get(format!("http://{}/metrics", platform.http)).await?.text().await?)
-}
+/// Every service that reads the log, and what it reads of it.
+const READERS: [(&str, &str); 6] = [
+    ("identity", "raw"),
+    ("profile", "events"),
+    ("segmentation", "events"),
+    ("journey", "events"),
+    ("messaging", "events"),
+    ("analytics", "events"),
+];
 
 /// The value of the line that begins so.
 pub(crate) fn value(text: &str, begin: &str) -> Option<f64> {
@@ -39,7 +45,7 @@ async fn what_operators_look_at_is_there_and_true() -> Result<()> {
     let refused = answers.message().await.err().context("an unknown source was taken")?;
 
     let text = eventually("all of it applied", || async {
-        let text = scrape(&platform).await?;
+        let text = platform.metrics().await?;
         let behind =
             text.lines().any(|line| line.starts_with("guanxi_log_lag_events{") && !line.ends_with(" 0"));
         let there = text.contains("guanxi_log_lag_events{") && text.contains("SendMessages\",code=\"0\"");
@@ -60,10 +66,21 @@ async fn what_operators_look_at_is_there_and_true() -> Result<()> {
     let streams = "guanxi_rpc_calls_total{method=\"/guanxi.ingest.v1.IngestService/StreamEvents\",code=";
     assert_eq!(sample(&format!("{streams}\"{}\"}} ", i32::from(refused.code())))?, 1.0);
     assert!(!text.contains(&format!("{streams}\"0\"")), "{text}");
-    assert_eq!(sample(r#"guanxi_log_lag_seconds{service="identity",stream="raw"} "#)?, 0.0);
+    for (service, stream) in READERS {
+        let of = format!(r#"service="{service}",stream="{stream}""#);
+        assert_eq!(sample(&format!("guanxi_log_lag_seconds{{{of}}} "))?, 0.0);
+        assert_eq!(sample(&format!(r#"guanxi_log_lag_events{{{of},partition="0"}} "#))?, 0.0);
+    }
     assert_eq!(sample(r#"guanxi_dead_letters{service="journey"} "#)?, 0.0);
     assert_eq!(sample(r#"guanxi_lease_held{service="journey",lease="job runs"} "#)?, 1.0);
-    assert!(sample(r#"guanxi_database_connections{service="profile",state="idle"} "#)? >= 1.0);
+    for pool in ["read", "write"] {
+        let of = |state: &str| {
+            sample(&format!(
+                "guanxi_database_connections{{service=\"profile\",pool=\"{pool}\",state=\"{state}\"}} "
+            ))
+        };
+        assert!(of("used")? + of("idle")? + of("unopened")? >= 1.0, "{pool}");
+    }
     assert!(sample("process_resident_memory_bytes ")? > 1_000_000.0);
     assert!(sample("process_cpu_seconds_total ")? > 0.0);
     // Neither workspaces nor customers: there would be no end of them.

@@ -1,10 +1,13 @@
 //! What customers are called, say and do stands in no log line, no metric and no span: a mark is put into every field that
 //! can carry it, also of calls that fail, and looked for afterwards.
 
+use std::path::Path;
+
 use anyhow::{Context as _, Result};
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::post;
+use sea_orm::sqlx::{self, Connection as _, postgres::PgConnection};
 use serde_json::{Value, json};
 use tempfile::tempdir;
 use tests::platform::{LOG, Platform, eventually};
@@ -57,6 +60,10 @@ fn calls() -> Vec<(&'static str, Value)> {
         ("track", json!({"event": "Signed Up", "properties": MARK, "type": MARK})),
         ("batch", json!({"batch": [{"type": MARK, "userId": user}, MARK]})),
         ("alias", json!({"userId": user, "previousId": {MARK: 1}})),
+        (
+            "track",
+            json!({"userId": format!("{user}\0"), "event": "Signed Up", "properties": {"city": format!("{MARK}\0")}}),
+        ),
         (MARK, json!({"userId": user})),
     ]
 }
@@ -88,6 +95,47 @@ async fn refused(platform: &Platform) -> Result<()> {
     // Any namespace may be one of theirs.
     assert!(IdentityServiceClient::new(platform.client()?).resolve_identity(resolve).await.is_ok());
     Ok(())
+}
+
+/// Identifiers that the database of identity will refuse when it is PostgreSQL, which then says with what they collide or
+/// the whole row they stand in.
+async fn refusing(platform: &Platform) -> Result<Vec<Identifier>> {
+    let owner = platform.settings("identity").into_iter().find_map(|setting| {
+        setting.strip_prefix("common.database.owner_url=").map(|url| url.replace("{service}", "identity"))
+    });
+    let Some(owner) = owner else { return Ok(Vec::new()) };
+    let mut db = PgConnection::connect(&owner).await?;
+    for statement in [
+        "ALTER TABLE record ADD CONSTRAINT refused CHECK (value NOT LIKE 'refused-%')",
+        "CREATE UNIQUE INDEX alone ON record (workspace, left(value, 6)) WHERE value LIKE 'alone-%'",
+    ] {
+        sqlx::query(statement).execute(&mut db).await?;
+    }
+    db.close().await?;
+    let user = |value: &str| Identifier { namespace: "user_id".to_owned(), value: format!("{value}-{MARK}") };
+    let first = ResolveIdentityRequest { identifiers: vec![user("alone-1")] };
+    IdentityServiceClient::new(platform.client()?).resolve_identity(first).await?;
+    Ok(["refused", "alone-2"].map(user).to_vec())
+}
+
+/// A call and an event of each of these, which the database refuses.
+async fn refused_below(platform: &Platform, data: &Path, users: &[Identifier]) -> Result<()> {
+    for user in users {
+        let resolve = ResolveIdentityRequest { identifiers: vec![user.clone()] };
+        assert!(IdentityServiceClient::new(platform.client()?).resolve_identity(resolve).await.is_err());
+        let event =
+            Event { name: "signed_up".to_owned(), identifiers: vec![user.clone()], ..Event::default() };
+        let events = IngestEventsRequest { events: vec![event], ..IngestEventsRequest::default() };
+        IngestServiceClient::new(platform.client()?).ingest_events(events).await?;
+    }
+    eventually("the events were set aside", || async {
+        let log = std::fs::read_to_string(data.join(LOG))?;
+        let aside: Vec<&str> = log.lines().filter(|line| line.contains("an event was set aside")).collect();
+        let is_told = |reason: &&str| aside.iter().any(|line| line.contains(reason));
+        let told = ["INTERNAL", "ALREADY_EXISTS"].iter().filter(|reason| is_told(reason)).count();
+        Ok(if told == users.len() { Ok(()) } else { Err(format!("{aside:#?}")) })
+    })
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -125,13 +173,14 @@ async fn nothing_personal_is_seen_by_operators() -> Result<()> {
         .await?;
     web.get(format!("http://{}/{MARK}", platform.http)).send().await?;
     refused(&platform).await?;
+    refused_below(&platform, data.path(), &refusing(&platform).await?).await?;
     eventually("the endpoint was asked", || async {
         let spans = collector.spans();
         let names: Vec<&str> = spans.iter().map(|span| span.name.as_str()).collect();
         Ok(if names.contains(&"deliver") { Ok(()) } else { Err(format!("{names:?}")) })
     })
     .await?;
-    let metrics = reqwest::get(format!("http://{}/metrics", platform.http)).await?.text().await?;
+    let metrics = platform.metrics().await?;
     platform.stop().await?;
 
     let log = std::fs::read_to_string(data.path().join(LOG))?;

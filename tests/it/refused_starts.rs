@@ -3,10 +3,11 @@
 use std::process::Output;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
+use sea_orm::ConnectionTrait as _;
 use tempfile::tempdir;
-use testkit::Keys;
 use testkit::postgres::Postgres;
+use testkit::{Keys, Stack};
 use tests::cluster::free;
 use tests::platform::binary;
 use tokio::process::Command;
@@ -72,6 +73,25 @@ async fn a_database_that_is_wrong_or_away_is_named() -> Result<()> {
     refused(&away, FAILED, &[&format!("{nobody}/guanxi_profile"), "refused", "see that it runs"]).await?;
     refused(&url("mysql://x"), MEND, &["must begin with `sqlite:` or `postgres:`"]).await?;
     refused(&url("postgres://[::"), MEND, &["database.url cannot be read"]).await
+}
+
+#[tokio::test]
+async fn a_schema_that_is_behind_or_far_ahead_is_named() -> Result<()> {
+    let data = tempdir()?;
+    let engines = Stack::engines().settings(&["profile"]).await?;
+    let settings = with(&sound(data.path()), &engines.iter().map(String::as_str).collect::<Vec<_>>());
+    refused(&settings, MEND, &["the schema lacks m0000_shared", "run `guanxi migrate profile`"]).await?;
+    let mut migrate = Command::new(binary()?);
+    migrate.args(["migrate", "profile"]).args(settings.iter().flat_map(|setting| ["--set", setting]));
+    ensure!(migrate.status().await?.success(), "it cannot be brought up to date");
+    let owner = engines.iter().find_map(|setting| setting.strip_prefix("common.database.owner_url="));
+    let owner = owner.context("no owner")?.replace("{service}", "profile");
+    #[expect(clippy::disallowed_methods, reason = "what versions to come leave behind")]
+    let owner = sea_orm::Database::connect(owner).await?;
+    // One ahead would do.
+    let later = "INSERT INTO seaql_migrations VALUES ('m9001_later', 0), ('m9002_later', 0)";
+    owner.execute_unprepared(later).await?;
+    refused(&settings, MEND, &["2 migrations ahead", "m9001_later, m9002_later", "start the version"]).await
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Two processes of every service: they share the work, take over from each other, and are replaced under load, and all
 //! that happens happens once. Always on PostgreSQL and JetStream, whatever `STACK` says.
 
+mod away;
 mod calls;
 mod engines;
 mod roll;

@@ -2,6 +2,7 @@
 //! process, the platform simulator and a gateway.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::Stdio;
@@ -31,10 +32,12 @@ const DEADLINE: Duration = Duration::from_secs(60);
 pub struct Cluster {
     /// In the order of [`SERVICES`].
     pub children: Vec<Child>,
+    /// How they were started.
+    pub recipe: Recipe,
     /// The gateway's address.
     pub grpc: SocketAddr,
-    /// The tracking API's address.
-    pub http: SocketAddr,
+    /// The processes' addresses of HTTP, in the same order; the first is the tracking API's.
+    pub http: Vec<SocketAddr>,
     /// What the processes need beside them.
     pub beside: Beside,
 }
@@ -62,18 +65,22 @@ pub struct Recipe {
 }
 
 impl Recipe {
-    /// Where a cluster on `data` finds its engines, keys and services; its databases are brought up to date.
+    /// Where a cluster on `data` finds its engines, keys and services; its databases are brought up to date. Its processes
+    /// have these settings besides.
     ///
     /// # Errors
     /// When an engine cannot be started.
-    pub async fn prepare(data: &Path, name: String, keys: &Keys) -> Result<Self> {
-        // Of an earlier run on this data: processes that died are just started again.
+    pub async fn prepare(data: &Path, name: String, keys: &Keys, settings: &[String]) -> Result<Self> {
         let kept = data.join("engines");
-        if let Ok(name) = std::fs::read_to_string(&kept) {
-            return Self::again(Stack::Engines(name).settings(&SERVICES).await.map_err(said)?, keys, 1);
+        let earlier = std::fs::read_to_string(&kept).ok();
+        let engines = Stack::Engines(earlier.clone().unwrap_or_else(|| name.clone()));
+        let all =
+            engines.settings(&SERVICES).await.map_err(said)?.into_iter().chain(settings.iter().cloned());
+        // Of an earlier run on this data: processes that died are just started again.
+        if earlier.is_some() {
+            return Self::again(all.collect(), keys, 1);
         }
-        let engines = Stack::Engines(name.clone()).settings(&SERVICES).await.map_err(said)?;
-        let recipe = Self::on(engines, keys, 1).await?;
+        let recipe = Self::on(all.collect(), keys, 1).await?;
         std::fs::write(&kept, &name)?;
         Ok(recipe)
     }
@@ -84,10 +91,7 @@ impl Recipe {
     /// When the databases cannot be brought up to date.
     pub async fn on(settings: Vec<String>, keys: &Keys, replicas: usize) -> Result<Self> {
         let recipe = Self::again(settings, keys, replicas)?;
-        let mut migrate = vec!["migrate", "all"];
-        migrate.extend(recipe.settings.iter().flat_map(|setting| ["--set", setting]));
-        let migrated = Command::new(binary()?).args(migrate).stdout(Stdio::null()).status().await?;
-        ensure!(migrated.success(), "the databases could not be migrated");
+        migrate("all", &recipe.settings).await?;
         Ok(recipe)
     }
 
@@ -110,6 +114,15 @@ impl Recipe {
     /// What all processes are told of `key`.
     pub fn setting(&self, key: &str) -> Option<&str> {
         self.settings.iter().find_map(|setting| setting.strip_prefix(key)?.strip_prefix('='))
+    }
+
+    /// What a process of `service` is told: it refuses other services' settings, and reaches itself without an address.
+    pub fn of(&self, service: &str) -> impl Iterator<Item = &String> {
+        let (itself, own) = (format!("common.services.{service}="), format!("{service}."));
+        let known = move |setting: &&String| {
+            (setting.starts_with("common.") || setting.starts_with(&own)) && !setting.starts_with(&itself)
+        };
+        self.settings.iter().filter(known)
     }
 
     /// The first process of every service.
@@ -135,30 +148,28 @@ impl Recipe {
         ];
         let mut command = Command::new(binary()?);
         command.args(["serve", service]);
-        for setting in self.settings.iter().chain(&own) {
-            // What a service reaches within itself needs no address.
-            if !setting.starts_with(&format!("common.services.{service}=")) {
-                command.args(["--set", setting]);
-            }
+        for setting in self.of(service).chain(&own) {
+            command.args(["--set", setting]);
         }
         Ok(command.stderr(log).kill_on_drop(true).spawn()?)
     }
 }
 
 impl Cluster {
-    /// Starts all services on `data`, which may hold data of an earlier run; else on engines' data of this name.
+    /// Starts all services on `data`, which may hold data of an earlier run; else on engines' data of this name. What they
+    /// log goes to `log`, or with what the test itself says.
     ///
     /// # Errors
     /// When one does not become ready.
-    pub async fn start(data: &Path, name: String) -> Result<Self> {
+    pub async fn start(data: &Path, name: String, settings: &[String], log: Option<&File>) -> Result<Self> {
         let keys = Keys::new().map_err(said)?;
-        let recipe = Recipe::prepare(data, name, &keys).await?;
+        let recipe = Recipe::prepare(data, name, &keys, settings).await?;
         let (mut children, mut http, first) = (Vec::new(), Vec::new(), recipe.first());
         for service in SERVICES {
             let address = free()?;
             http.push(address);
             let grpc = *first.get(service).context("no such service")?;
-            children.push(recipe.start(service, data, (grpc, address), Stdio::inherit())?);
+            children.push(recipe.start(service, data, (grpc, address), output(log)?)?);
         }
         for ((service, address), child) in SERVICES.iter().zip(&http).zip(&mut children) {
             ready(service, *address, child).await?;
@@ -166,7 +177,7 @@ impl Cluster {
         let front = Front::start(&first).await?;
         let beside = Beside::start(front, keys).await?;
         let grpc = beside._front.address;
-        Ok(Self { children, grpc, http: *http.first().context("ingest")?, beside })
+        Ok(Self { children, recipe, grpc, http, beside })
     }
 }
 
@@ -186,6 +197,26 @@ impl Beside {
         let world = AbortOnDropHandle::new(tokio::spawn(world));
         Ok(Self { simulator, mailbox, _front: front, _keys: keys, _world: world, _stop: stop.drop_guard() })
     }
+}
+
+/// Brings the databases of `services` up to date.
+///
+/// # Errors
+/// When that fails.
+pub(crate) async fn migrate(services: &str, settings: &[String]) -> Result<()> {
+    let mut command = Command::new(binary()?);
+    command.args(["migrate", services]).args(settings.iter().flat_map(|setting| ["--set", setting]));
+    let migrated = command.stdout(Stdio::null()).status().await?;
+    ensure!(migrated.success(), "the databases could not be migrated");
+    Ok(())
+}
+
+/// Where a process writes what it logs.
+pub(crate) fn output(log: Option<&File>) -> Result<Stdio> {
+    Ok(match log {
+        Some(log) => log.try_clone()?.into(),
+        None => Stdio::inherit(),
+    })
 }
 
 /// Returns when the process says that it is ready.
@@ -221,6 +252,6 @@ pub fn free() -> Result<SocketAddr> {
     Ok((Ipv4Addr::LOCALHOST, testkit::free_port().map_err(said)?).into())
 }
 
-fn said(error: kernel::Error) -> anyhow::Error {
+pub(crate) fn said(error: kernel::Error) -> anyhow::Error {
     anyhow::anyhow!(error.to_string())
 }

@@ -11,6 +11,7 @@ use bytes::{Buf as _, BufMut as _, Bytes};
 use http::uri::PathAndQuery;
 use prost::Message as _;
 use tempfile::TempDir;
+use testkit::Stack;
 use tokio::process::{Child, Command};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -22,7 +23,7 @@ use tonic_types::StatusExt as _;
 use wire::event::{Event, Identifier};
 use wire::ingest::{IngestEventsRequest, IngestEventsResponse};
 
-use crate::cluster::{free, ready};
+use crate::cluster::{free, migrate, ready, said};
 use crate::platform::binary;
 
 /// Calls that the process has in progress at the most; as many clients keep it busy.
@@ -54,13 +55,17 @@ impl Ingest {
     /// When it does not come up.
     pub async fn start() -> Result<Self> {
         let (data, grpc, http) = (tempfile::tempdir()?, free()?, free()?);
-        let settings = [
+        let mut settings = Stack::chosen().settings(&["ingest"]).await.map_err(said)?;
+        if !settings.is_empty() {
+            migrate("ingest", &settings).await?;
+        }
+        settings.extend([
             format!("common.data={}", data.path().display()),
             format!("common.grpc={grpc}"),
             format!("common.http={http}"),
             format!("common.limits.calls_in_progress={PLACES}"),
             "common.dev=true".to_owned(),
-        ];
+        ]);
         let mut command = Command::new(binary()?);
         command.args(["serve", "ingest"]).args(settings.iter().flat_map(|setting| ["--set", setting]));
         let mut process = command.stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true).spawn()?;

@@ -1,6 +1,7 @@
 //! The real binary, run as a user runs it, on free ports and throw-away data.
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -13,7 +14,7 @@ use tokio::process::{Child, Command};
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Endpoint;
 
-use crate::cluster::{Beside, Cluster};
+use crate::cluster::{Beside, Cluster, Recipe};
 
 /// Longest wait for anything.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -26,16 +27,26 @@ pub const LOG: &str = "stderr.log";
 #[derive(Debug)]
 pub struct Platform {
     children: Vec<Child>,
-    /// What its processes need beside them.
-    _beside: Option<Beside>,
+    ran: Ran,
     /// Address of gRPC.
     pub grpc: String,
     /// Address of the tracking API.
     pub http: String,
+    /// Addresses of HTTP of all processes.
+    pub https: Vec<String>,
     /// Address of the simulator.
     pub simulator: String,
     /// Address of its mailbox.
     pub mailbox: String,
+}
+
+/// How it was started.
+#[derive(Debug)]
+enum Ran {
+    /// In one process, told this.
+    InOne(Vec<String>),
+    /// In many, and what they need beside them.
+    InMany(Box<Recipe>, #[expect(dead_code, reason = "ends with this value")] Box<Beside>),
 }
 
 /// The binary that `make test` or `make bench` has built.
@@ -56,10 +67,16 @@ impl Platform {
     /// # Errors
     /// When it does not come up.
     pub async fn start(data: &Path) -> Result<Self> {
-        match Stack::chosen() {
-            Stack::Embedded => Self::one_process(data).await,
-            Stack::Engines(name) => Self::many_processes(data, name).await,
-        }
+        Self::chosen(data, &[], None).await
+    }
+
+    /// The same with further settings; what it logs is kept in the file [`LOG`] of `data`.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn start_with(data: &Path, settings: &[String]) -> Result<Self> {
+        let log = File::options().create(true).append(true).open(data.join(LOG))?;
+        Self::chosen(data, settings, Some(&log)).await
     }
 
     /// The same with a process for each service on engines' data of this name, whatever is chosen.
@@ -67,16 +84,7 @@ impl Platform {
     /// # Errors
     /// When it does not come up.
     pub async fn many_processes(data: &Path, name: String) -> Result<Self> {
-        let Cluster { children, grpc, http, beside } = Cluster::start(data, name).await?;
-        let (simulator, mailbox) = (beside.simulator.to_string(), beside.mailbox.to_string());
-        Ok(Self {
-            children,
-            _beside: Some(beside),
-            grpc: grpc.to_string(),
-            http: http.to_string(),
-            simulator,
-            mailbox,
-        })
+        Self::in_many(data, name, &[], None).await
     }
 
     /// The same in one process, whatever is chosen.
@@ -84,38 +92,41 @@ impl Platform {
     /// # Errors
     /// When it does not come up.
     pub async fn one_process(data: &Path) -> Result<Self> {
-        Self::in_one(data, &[], Stdio::inherit()).await
+        Self::in_one(data, &[], None).await
     }
 
-    /// The same in one process, with further settings; what it logs is kept in the file [`LOG`] of `data`.
-    ///
-    /// # Errors
-    /// When it does not come up.
-    pub async fn start_with(data: &Path, settings: &[String]) -> Result<Self> {
-        let log = std::fs::File::create(data.join(LOG))?;
-        let arguments: Vec<String> =
-            settings.iter().flat_map(|setting| ["--set".to_owned(), setting.clone()]).collect();
-        Self::in_one(data, &arguments, log.into()).await
+    async fn chosen(data: &Path, settings: &[String], log: Option<&File>) -> Result<Self> {
+        match Stack::chosen() {
+            Stack::Embedded => Self::in_one(data, settings, log).await,
+            Stack::Engines(name) => Self::in_many(data, name, settings, log).await,
+        }
     }
 
-    /// The same with settings in the form of a file.
-    ///
-    /// # Errors
-    /// When it does not come up.
-    pub async fn start_configured(data: &Path, file: &str) -> Result<Self> {
-        let path = data.join("guanxi.toml");
-        std::fs::write(&path, file)?;
-        Self::in_one(data, &["--config".to_owned(), path.display().to_string()], Stdio::inherit()).await
+    async fn in_many(data: &Path, name: String, settings: &[String], log: Option<&File>) -> Result<Self> {
+        let Cluster { children, recipe, grpc, http, beside } =
+            Cluster::start(data, name, settings, log).await?;
+        let (simulator, mailbox) = (beside.simulator.to_string(), beside.mailbox.to_string());
+        let https: Vec<String> = http.iter().map(ToString::to_string).collect();
+        Ok(Self {
+            children,
+            ran: Ran::InMany(Box::new(recipe), Box::new(beside)),
+            grpc: grpc.to_string(),
+            http: https.first().context("no process")?.clone(),
+            https,
+            simulator,
+            mailbox,
+        })
     }
 
-    async fn in_one(data: &Path, arguments: &[String], log: Stdio) -> Result<Self> {
-        let setting = format!("common.data={}", data.display());
+    async fn in_one(data: &Path, settings: &[String], log: Option<&File>) -> Result<Self> {
+        let data = format!("common.data={}", data.display());
+        let told: Vec<String> = settings.iter().cloned().chain([data]).collect();
         let mut child = Command::new(binary()?)
-            .args(["dev", "--simulator", "127.0.0.1:0", "--mailbox", "127.0.0.1:0", "--set", &setting])
+            .args(["dev", "--simulator", "127.0.0.1:0", "--mailbox", "127.0.0.1:0"])
             .args(["--set", "common.grpc=127.0.0.1:0", "--set", "common.http=127.0.0.1:0"])
-            .args(arguments)
+            .args(told.iter().flat_map(|setting| ["--set", setting]))
             .stdout(Stdio::piped())
-            .stderr(log)
+            .stderr(crate::cluster::output(log)?)
             .kill_on_drop(true)
             .spawn()?;
         let stdout = child.stdout.take().context("no standard output")?;
@@ -140,7 +151,15 @@ impl Platform {
         };
         tokio::time::timeout(DEADLINE, read).await.context("it does not come up")??;
         let [grpc, http, simulator, mailbox] = found;
-        Ok(Self { children: vec![child], _beside: None, grpc, http, simulator, mailbox })
+        Ok(Self {
+            children: vec![child],
+            ran: Ran::InOne(told),
+            grpc,
+            https: vec![http.clone()],
+            http,
+            simulator,
+            mailbox,
+        })
     }
 
     /// A connection with the development token.
@@ -150,6 +169,26 @@ impl Platform {
     pub fn client(&self) -> Result<Client> {
         let channel = Endpoint::from_shared(format!("http://{}", self.grpc))?.connect_lazy();
         Ok(InterceptedService::new(channel, TokenInterceptor))
+    }
+
+    /// What a command that works beside the processes of `service`, on its data, is to be told.
+    pub fn settings(&self, service: &str) -> Vec<String> {
+        match &self.ran {
+            Ran::InOne(told) => told.clone(),
+            Ran::InMany(recipe, _) => recipe.of(service).cloned().collect(),
+        }
+    }
+
+    /// What all processes tell to Prometheus.
+    ///
+    /// # Errors
+    /// When one does not answer.
+    pub async fn metrics(&self) -> Result<String> {
+        let mut told = String::new();
+        for http in &self.https {
+            told.push_str(&reqwest::get(format!("http://{http}/metrics")).await?.text().await?);
+        }
+        Ok(told)
     }
 
     /// Kills it as a power cut would: no signal handler runs.

@@ -41,10 +41,29 @@ async fn sources(ledger: &mut Ledger) -> Result<()> {
     let rotate = json!({"source": source("商城"), "rotate_write_key": true});
     let rotated = json!({"name": "商城", "write_key": "[hidden, changed]"});
     ledger.told(&format!("{S}/UpdateSource"), rotate, ("source", "web"), after, rotated).await?;
+    failed_events(ledger).await?;
     let before = json!({"name": "商城", "write_key": "[hidden]"});
     let delete = json!({"key": "web"});
     ledger.told(&format!("{S}/DeleteSource"), delete.clone(), ("source", "web"), before, NOTHING).await?;
     ledger.silent(&format!("{S}/DeleteSource"), delete).await
+}
+
+/// What came while the source was disabled is given again.
+async fn failed_events(ledger: &mut Ledger) -> Result<()> {
+    const S: &str = "/guanxi.ingest.v1.IngestService";
+    let web = |disabled: bool| json!({"source": {"key": "web", "name": "商城", "kind": "SOURCE_KIND_TRACKING", "disabled": disabled}});
+    let is = |disabled: bool| json!({ "disabled": disabled });
+    let (update, replay) = (format!("{S}/UpdateSource"), format!("{S}/ReplayFailedEvents"));
+    ledger.told(&update, web(true), ("source", "web"), json!({}), is(true)).await?;
+    let event = json!({"id": "late", "name": "page_viewed",
+        "identifiers": [{"namespace": "anonymous_id", "value": "迟到"}]});
+    ledger.call(&format!("{S}/IngestEvents"), json!({"source_key": "web", "events": [event]})).await?;
+    let of_web = json!({"source_key": "web"});
+    ledger.silent(&replay, of_web.clone()).await?;
+    ledger.told(&update, web(false), ("source", "web"), is(true), json!({})).await?;
+    let sums = json!({"replayed": 1});
+    ledger.told(&replay, of_web.clone(), ("failed_events", "web"), NOTHING, sums).await?;
+    ledger.silent(&replay, of_web).await
 }
 
 /// What is created, updated and, in the end, deleted the same way: path, name in the request, kind, the thing.

@@ -1,5 +1,7 @@
 //! Asks any method for a word: the request is made from its descriptor.
 
+use std::fmt::Write as _;
+
 use anyhow::{Context as _, Result};
 use prost::Message as _;
 use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Value};
@@ -27,6 +29,8 @@ pub(crate) struct Asker {
 pub(crate) struct Answer {
     pub(crate) code: Code,
     message: String,
+    /// What else a refusal says, as it came.
+    details: Vec<u8>,
     /// Every text in it, wherever it stands.
     pub(crate) texts: Vec<String>,
     /// As JSON, whose order does not depend on that of maps.
@@ -42,6 +46,19 @@ impl Answer {
     /// The first message.
     pub(crate) fn first(&self) -> Option<serde_json::Value> {
         serde_json::from_str(self.json.first()?).ok()
+    }
+
+    /// All of it without what tells one call from another: the word that was asked for, ids, times and how far
+    /// something is.
+    pub(crate) fn shape(&self, word: &str) -> Result<(Code, String)> {
+        let details = String::from_utf8_lossy(&self.details).replace(word, "WORD");
+        let mut shape = format!("{} {details}", self.message.replace(word, "WORD"));
+        for json in &self.json {
+            let mut value = serde_json::from_str(json)?;
+            blank(&mut value, word);
+            write!(shape, " {value}")?;
+        }
+        Ok((self.code, shape))
     }
 
     pub(crate) fn says(&self, word: &str) -> bool {
@@ -105,10 +122,16 @@ impl Asker {
             }
             Ok::<_, Status>(())
         };
-        let mut answer =
-            Answer { code: Code::Ok, message: String::new(), texts: Vec::new(), json: Vec::new() };
+        let mut answer = Answer {
+            code: Code::Ok,
+            message: String::new(),
+            details: Vec::new(),
+            texts: Vec::new(),
+            json: Vec::new(),
+        };
         if let Err(status) = outcome.await {
             (answer.code, answer.message) = (status.code(), status.message().to_owned());
+            answer.details = status.details().to_vec();
         }
         for bytes in messages {
             let message = DynamicMessage::decode(output.clone(), bytes.as_slice())?;
@@ -173,6 +196,23 @@ fn text(field: &FieldDescriptor, word: &str) -> Option<String> {
         _ => word.to_owned(),
     };
     Some(says)
+}
+
+fn blank(value: &mut serde_json::Value, word: &str) {
+    match value {
+        serde_json::Value::String(text) if uuid::Uuid::parse_str(text).is_ok() => *text = "ID".to_owned(),
+        serde_json::Value::String(text) if text.parse::<jiff::Timestamp>().is_ok() => {
+            *text = "TIME".to_owned()
+        }
+        serde_json::Value::String(text) => *text = text.replace(word, "WORD"),
+        serde_json::Value::Array(values) => values.iter_mut().for_each(|value| blank(value, word)),
+        serde_json::Value::Object(fields) => {
+            // How far work in the background has come meanwhile.
+            fields.retain(|name, _| !["progress", "state"].contains(&name.as_str()));
+            fields.values_mut().for_each(|value| blank(value, word));
+        }
+        _ => {}
+    }
 }
 
 fn gather(value: &Value, into: &mut Vec<String>) {

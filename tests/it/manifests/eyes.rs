@@ -9,6 +9,8 @@ use tempfile::tempdir;
 use tests::platform::root;
 use tests::tools::{debian_program, not_run, present, run};
 
+use super::SERVICES;
+
 /// What the services tell (`chassis`), and what Kubernetes tells of pods and disks.
 pub(crate) const METRICS: [&str; 18] = [
     "guanxi_database_connections",
@@ -120,6 +122,20 @@ fn every_alert_says_what_to_do() -> Result<()> {
         );
     }
     ensure!(explained.is_empty(), "deploy/README.md explains alerts that there are not: {explained:?}");
+    Ok(())
+}
+
+/// A service of which nothing runs tells nothing: somebody must miss it.
+#[test]
+fn every_service_is_missed() -> Result<()> {
+    let rules = rules()?;
+    let absent =
+        rules.iter().find(|rule| rule["alert"] == "GuanxiAbsent").context("no alert GuanxiAbsent")?;
+    let query = absent["expr"].as_str().context("no expr")?;
+    for service in SERVICES {
+        let part = format!("absent(up{{job=\"guanxi\", service=\"{service}\"}})");
+        ensure!(query.contains(&part), "nobody misses {service}");
+    }
     Ok(())
 }
 

@@ -25,48 +25,51 @@ use super::options::{environment, secret_value};
 use super::rendered::{Object, objects};
 
 /// Where things of a cluster are on this machine.
-struct Machine {
+pub(super) struct Machine {
     objects: Vec<Object>,
     /// `host:port` of the cluster, and of this machine.
-    addresses: BTreeMap<String, String>,
+    pub(super) addresses: BTreeMap<String, String>,
     /// What stands before names of databases and roles in place of `guanxi_`, on a server that may not be only ours.
     prefix: String,
-    folder: TempDir,
+    pub(super) folder: TempDir,
     /// Ends with this value.
     _postgres: Postgres,
-    _nats: NatsServer,
+    _nats: Vec<NatsServer>,
 }
 
 /// A pod's process, killed when dropped.
-struct Pod {
-    name: String,
+pub(super) struct Pod {
+    pub(super) name: String,
     container: Object,
-    /// The pod's ports by name, as they are on this machine.
-    ports: BTreeMap<String, u16>,
+    /// Where the pod's ports, by name, are on this machine.
+    ports: BTreeMap<String, String>,
     grace: Duration,
     child: Child,
 }
 
 impl Machine {
-    async fn start(objects: Vec<Object>) -> Result<Self> {
+    /// With PostgreSQL and `log` as these objects have them; `name` tells its databases from those of other machines.
+    pub(super) async fn start(objects: Vec<Object>, log: Vec<NatsServer>, name: &str) -> Result<Self> {
         let folder = tempdir()?;
         let postgres = Postgres::start().await.map_err(|error| anyhow::anyhow!(error))?;
-        let prefix = format!("m{}_", std::process::id());
+        let prefix = format!("{name}{}_", std::process::id());
         make_databases(&objects, postgres.admin(), &prefix, folder.path())?;
-        let nats = broker(&objects)?;
+        let servers =
+            log.iter().map(|server| Ok(host(&server.url())?.to_owned())).collect::<Result<Vec<_>>>()?;
         let mut addresses = BTreeMap::from([
             ("postgres:5432".to_owned(), host(postgres.admin())?.to_owned()),
-            ("nats:4222".to_owned(), host(&nats.url())?.to_owned()),
+            ("nats:4222".to_owned(), servers.first().context("no log")?.clone()),
         ]);
         for service in SERVICES {
-            addresses.insert(format!("{service}:7700"), format!("127.0.0.1:{}", testkit::free_port()?));
+            let address = format!("{}:{}", address_of(service)?, testkit::free_port()?);
+            addresses.insert(format!("{service}:7700"), address);
         }
-        Ok(Self { objects, addresses, prefix, folder, _postgres: postgres, _nats: nats })
+        Ok(Self { objects, addresses, prefix, folder, _postgres: postgres, _nats: log })
     }
 
     /// What a cluster would start for a workload: the image's entrypoint, the container's arguments, its environment and
     /// nothing of ours; and its ports.
-    fn command(&self, workload: &Object) -> Result<(Command, BTreeMap<String, u16>)> {
+    fn command(&self, workload: &Object) -> Result<(Command, BTreeMap<String, String>)> {
         let container = workload.container();
         let folders = self.folders(workload)?;
         let mut ports = BTreeMap::new();
@@ -77,11 +80,11 @@ impl Machine {
         for port in container.list("/ports") {
             let (name, number) = (port.text("/name").to_owned(), port.at("/containerPort").to_string());
             let here = match self.addresses.get(&format!("{}:{number}", workload.service())) {
-                Some(address) => address.rsplit(':').next().unwrap_or_default().parse()?,
-                None => testkit::free_port()?,
+                Some(address) => address.clone(),
+                None => format!("127.0.0.1:{}", testkit::free_port()?),
             };
             for value in variables.values_mut().filter(|value| **value == format!("0.0.0.0:{number}")) {
-                *value = format!("127.0.0.1:{here}");
+                value.clone_from(&here);
             }
             ports.insert(name, here);
         }
@@ -132,6 +135,49 @@ impl Machine {
         Ok(folders)
     }
 
+    /// Runs all Jobs to their end, then starts all workloads, and waits until their probes answer as declared. A pod that
+    /// ends is started again so many times, as a cluster does.
+    pub(super) async fn run(&self, restarts: usize) -> Result<Vec<Pod>> {
+        let of_kind = |kinds: &'static [&'static str]| {
+            self.objects.iter().filter(move |object| object.is_ours() && kinds.contains(&object.kind()))
+        };
+        for job in of_kind(&["Job"]) {
+            self.finish(job).await?;
+        }
+        let workloads: Vec<&Object> = of_kind(&["Deployment", "StatefulSet"]).collect();
+        let mut pods = workloads.iter().map(|workload| self.serve(workload)).collect::<Result<Vec<_>>>()?;
+        ensure!(pods.len() == SERVICES.len(), "{} pods", pods.len());
+        for (pod, workload) in pods.iter_mut().zip(workloads) {
+            let mut left = restarts;
+            while let Err(error) = pod.comes_up().await {
+                ensure!(left > 0 && pod.child.try_wait()?.is_some(), self.explained(pod, error));
+                left -= 1;
+                *pod = self.serve(workload)?;
+            }
+        }
+        Ok(pods)
+    }
+
+    /// Asks all of them to stop: they say that they are not ready any more, and end well within their grace.
+    pub(super) async fn stop(&self, mut pods: Vec<Pod>) -> Result<()> {
+        let drain = Duration::from_secs(5);
+        for pod in &pods {
+            let process = pod.child.id().with_context(|| format!("{} has ended", pod.name))?;
+            run(std::process::Command::new("kill").args(["-TERM", &process.to_string()]))?;
+        }
+        for pod in &mut pods {
+            let left = pod.answers("readinessProbe", |status| status != Some(200), drain).await;
+            left.map_err(|error| self.explained(pod, error))?;
+            let ended = timeout(pod.grace, pod.child.wait()).await;
+            let status = ended.with_context(|| format!("{} did not end within its grace", pod.name))??;
+            ensure!(
+                status.success(),
+                self.explained(pod, anyhow::anyhow!("{} ended with {status}", pod.name))
+            );
+        }
+        Ok(())
+    }
+
     /// Runs a Job to its end.
     async fn finish(&self, job: &Object) -> Result<()> {
         let (mut command, _) = self.command(job)?;
@@ -174,12 +220,22 @@ impl Pod {
         self.get(get.text("/port"), get.text("/path")).await.map(|answer| answer.map(|(status, _)| status))
     }
 
-    async fn get(&self, port: &str, path: &str) -> Result<Option<(u16, String)>> {
-        let port = self.ports.get(port).with_context(|| format!("{} has no port {port}", self.name))?;
-        match reqwest::get(format!("http://127.0.0.1:{port}{path}")).await {
+    pub(super) async fn get(&self, port: &str, path: &str) -> Result<Option<(u16, String)>> {
+        let address = self.ports.get(port).with_context(|| format!("{} has no port {port}", self.name))?;
+        match reqwest::get(format!("http://{address}{path}")).await {
             Ok(answer) => Ok(Some((answer.status().as_u16(), answer.text().await?))),
             Err(_) => Ok(None),
         }
+    }
+
+    /// Returns when all of its probes have answered.
+    async fn comes_up(&mut self) -> Result<()> {
+        for probe in ["startupProbe", "livenessProbe", "readinessProbe"] {
+            // Ready once those are there that it needs; a cluster waits for that without an end.
+            let within = self.patience("startupProbe").max(self.patience(probe));
+            self.answers(probe, |status| status == Some(200), within).await?;
+        }
+        Ok(())
     }
 
     /// Probes until an answer is wanted, for as long as the manifest gives it.
@@ -231,17 +287,24 @@ fn psql() -> PathBuf {
     programs.filter(|program| program.exists()).max().unwrap_or_else(|| "psql".into())
 }
 
-/// A NATS server with the overlay's settings, but for what only a cluster or a newer server has.
-fn broker(objects: &[Object]) -> Result<NatsServer> {
+/// A NATS server with the overlay's settings, but for what only a cluster or a newer server has, and with these lines.
+pub(super) fn broker(objects: &[Object], lines: &str) -> Result<NatsServer> {
     let settings =
         objects.iter().find_map(|object| object.at("/data/nats.conf").as_str()).context("no nats.conf")?;
     let secret = objects.iter().find(|object| object.kind() == "Secret" && object.name().starts_with("nats"));
     let password = secret_value(secret.context("no password")?, "password")?;
     let other = ["server_name:", "listen:", "http:", "sync_interval:"];
-    let lines = settings.lines().filter(|line| !other.iter().any(|option| line.trim().starts_with(option)));
-    let lines: Vec<&str> = lines.filter(|line| !line.trim().starts_with('#')).collect();
-    let settings = lines.join("\n").replace("/data", "STORE").replace("$NATS_PASSWORD", &password);
+    let kept = settings.lines().filter(|line| !other.iter().any(|option| line.trim().starts_with(option)));
+    let kept: Vec<&str> = kept.filter(|line| !line.trim().starts_with('#')).chain([lines]).collect();
+    let settings = kept.join("\n").replace("/data", "STORE").replace("$NATS_PASSWORD", &password);
     NatsServer::start_with(&settings).map_err(|error| anyhow::anyhow!(error))
+}
+
+/// Where the name of a service leads on this machine, to an address of its own: a certificate of another service does not
+/// fit it.
+pub(super) fn address_of(service: &str) -> Result<String> {
+    let number = SERVICES.iter().position(|known| *known == service).context("no such service")?;
+    Ok(format!("127.0.1.{}", number + 1))
 }
 
 /// `host:port` of a URL.
@@ -253,41 +316,12 @@ fn host(url: &str) -> Result<&str> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_pods_run_and_answer_as_declared() -> Result<()> {
-    let machine = Machine::start(objects("dev")?).await?;
-    let of_kind = |kinds: &'static [&'static str]| {
-        machine.objects.iter().filter(move |object| object.is_ours() && kinds.contains(&object.kind()))
-    };
-    for job in of_kind(&["Job"]) {
-        machine.finish(job).await?;
-    }
-    let mut pods = of_kind(&["Deployment", "StatefulSet"])
-        .map(|workload| machine.serve(workload))
-        .collect::<Result<Vec<_>>>()?;
-    ensure!(pods.len() == SERVICES.len(), "{} pods", pods.len());
-    for pod in &mut pods {
-        for probe in ["startupProbe", "livenessProbe", "readinessProbe"] {
-            // Ready once those are there that it needs; a cluster waits for that without an end.
-            let within = pod.patience("startupProbe").max(pod.patience(probe));
-            let answered = pod.answers(probe, |status| status == Some(200), within).await;
-            answered.map_err(|error| machine.explained(pod, error))?;
-        }
-    }
+    let objects = objects("dev")?;
+    let log = vec![broker(&objects, "")?];
+    let machine = Machine::start(objects, log, "dev").await?;
+    let pods = machine.run(0).await?;
     let told = metrics(&pods).await?;
-    let drain = Duration::from_secs(5);
-    for pod in &pods {
-        let process = pod.child.id().with_context(|| format!("{} has ended", pod.name))?;
-        run(std::process::Command::new("kill").args(["-TERM", &process.to_string()]))?;
-    }
-    for pod in &mut pods {
-        let left = pod.answers("readinessProbe", |status| status != Some(200), drain).await;
-        left.map_err(|error| machine.explained(pod, error))?;
-        let ended = timeout(pod.grace, pod.child.wait()).await;
-        let status = ended.with_context(|| format!("{} did not end within its grace", pod.name))??;
-        ensure!(
-            status.success(),
-            machine.explained(pod, anyhow::anyhow!("{} ended with {status}", pod.name))
-        );
-    }
+    machine.stop(pods).await?;
     metrics_are_told(&told)
 }
 

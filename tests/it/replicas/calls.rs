@@ -1,12 +1,15 @@
 //! Calls of clients to all services, while processes come and go: what became of them.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use futures::future::join_all;
+use prost_types::value::Kind;
+use serde_json::json;
 use tests::platform::eventually;
 use tonic::{Request, Status};
 use wire::identity::identity_service_client::IdentityServiceClient;
@@ -16,15 +19,18 @@ use wire::journey::journey_service_client::JourneyServiceClient;
 use wire::messaging::ListChannelsRequest;
 use wire::messaging::messaging_service_client::MessagingServiceClient;
 use wire::profile::profile_service_client::ProfileServiceClient;
-use wire::profile::{GetProfileRequest, get_profile_request};
+use wire::profile::{GetProfileRequest, UpdateProfileRequest, get_profile_request, update_profile_request};
 use wire::segmentation::ListSegmentsRequest;
 use wire::segmentation::segmentation_service_client::SegmentationServiceClient;
 
 use super::shop::{PATIENCE, Shop, user};
 use super::twins::{Balanced, Twins};
 
-/// Services that run twice.
-const CALLED: [&str; 6] = ["ingest", "identity", "profile", "segmentation", "journey", "messaging"];
+/// Services that run twice, each of which is asked for something; ingest takes events.
+pub(crate) const CALLED: [&str; 6] =
+    ["ingest", "identity", "profile", "segmentation", "journey", "messaging"];
+/// What changes something besides: a profile, and events by the tracking API.
+pub(crate) const CHANGING: [&str; 2] = ["update", "tracking"];
 /// Clients of each.
 const CLIENTS: u32 = 3;
 /// Each calls so often.
@@ -34,23 +40,35 @@ const EVERY: Duration = Duration::from_millis(200);
 #[derive(Debug)]
 pub(crate) struct Calls<'a> {
     shop: &'a Shop,
+    kinds: Vec<&'static str>,
     ways: BTreeMap<&'static str, Balanced>,
+    web: Vec<SocketAddr>,
+    /// What each client has last written into its customer's profile.
+    written: Mutex<BTreeMap<u32, u64>>,
     answered: AtomicUsize,
     failed: Mutex<Vec<(&'static str, Status)>>,
 }
 
 impl<'a> Calls<'a> {
     /// Returns when the clients' customers are known, so that calls about them can be answered.
-    pub(crate) async fn open(twins: &Twins, shop: &'a Shop) -> Result<Self> {
+    pub(crate) async fn open(twins: &Twins, shop: &'a Shop, kinds: &[&'static str]) -> Result<Self> {
         let mut ways = BTreeMap::new();
         for service in CALLED {
             ways.insert(service, twins.balanced(service).await?);
         }
-        let calls = Self { shop, ways, answered: AtomicUsize::new(0), failed: Mutex::default() };
+        let calls = Self {
+            shop,
+            kinds: kinds.to_vec(),
+            ways,
+            web: twins.http("ingest"),
+            written: Mutex::default(),
+            answered: AtomicUsize::new(0),
+            failed: Mutex::default(),
+        };
         shop.deliver(calls.way("ingest")?, "product_viewed", "known", CLIENTS).await?;
         eventually("customers that are known", || async {
-            let asked = (0..CLIENTS)
-                .flat_map(|n| ["identity", "profile"].map(|service| calls.call(service, n, String::new())));
+            let asked =
+                (0..CLIENTS).flat_map(|n| ["identity", "profile"].map(|service| calls.call(service, n, 0)));
             let known = join_all(asked).await.into_iter().collect::<Result<Vec<_>, _>>();
             Ok(known.map_err(|status| status.to_string()))
         })
@@ -60,27 +78,44 @@ impl<'a> Calls<'a> {
 
     /// For ever.
     pub(crate) async fn go_on(&self) {
-        let clients = CALLED.into_iter().flat_map(|service| (0..CLIENTS).map(move |n| (service, n)));
-        join_all(clients.map(|(service, n)| self.client(service, n))).await;
+        let clients = self.kinds.iter().flat_map(|kind| (0..CLIENTS).map(move |n| (*kind, n)));
+        join_all(clients.map(|(kind, n)| self.client(kind, n))).await;
     }
 
-    async fn client(&self, service: &'static str, number: u32) {
+    async fn client(&self, kind: &'static str, number: u32) {
         let mut ticks = tokio::time::interval(EVERY);
-        for n in 0_u64.. {
+        for n in 1_u64.. {
             ticks.tick().await;
-            match self.call(service, number, format!("call-{number}-{n}")).await {
+            match self.call(kind, number, n).await {
                 Ok(()) => _ = self.answered.fetch_add(1, Ordering::Relaxed),
-                Err(status) => {
-                    self.failed.lock().unwrap_or_else(PoisonError::into_inner).push((service, status));
-                }
+                Err(status) => lock(&self.failed).push((kind, status)),
             }
         }
     }
 
-    async fn call(&self, service: &'static str, number: u32, lot: String) -> Result<(), Status> {
+    async fn call(&self, kind: &'static str, number: u32, n: u64) -> Result<(), Status> {
+        let service = match kind {
+            "update" => "profile",
+            "tracking" => "ingest",
+            service => service,
+        };
         let way = self.way(service).map_err(|error| Status::internal(error.to_string()))?.clone();
-        match service {
+        let lot = format!("{kind}-{number}-{n}");
+        match kind {
             "ingest" => self.shop.call(&way, "product_viewed", &lot, number + 1).await,
+            "tracking" => self.shop.track(&self.web, "product_viewed", &lot, number + 1).await,
+            "update" => {
+                let steps = [("steps".to_owned(), json!(n))].into_iter().collect();
+                let request = within(UpdateProfileRequest {
+                    customer: Some(update_profile_request::Customer::Identifier(user(number))),
+                    attributes: Some(chassis::values::to_struct(steps)),
+                    idempotency_key: lot,
+                    ..UpdateProfileRequest::default()
+                });
+                ProfileServiceClient::new(way).update_profile(request).await?;
+                lock(&self.written).insert(number, n);
+                Ok(())
+            }
             "identity" => {
                 let customer = Some(get_customer_request::Customer::Identifier(user(number)));
                 let request = within(GetCustomerRequest { customer });
@@ -110,11 +145,40 @@ impl<'a> Calls<'a> {
         self.ways.get(service).context("no such service")
     }
 
+    /// What was written is there: the last of it, or what a client wrote after that and had no answer for any more.
+    pub(crate) async fn what_was_written_is_there(&self) -> Result<()> {
+        let written = lock(&self.written).clone();
+        assert_eq!(written.len(), CLIENTS as usize, "{written:?}");
+        for (number, last) in written {
+            eventually("what was written", || async {
+                let steps = self.steps(number).await?;
+                let is_there = steps.is_some_and(|steps| [last, last + 1].contains(&steps));
+                Ok(if is_there { Ok(()) } else { Err(format!("{last} became {steps:?}")) })
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    async fn steps(&self, number: u32) -> Result<Option<u64>> {
+        let customer = Some(get_profile_request::Customer::Identifier(user(number)));
+        let mut client = ProfileServiceClient::new(self.way("profile")?.clone());
+        let answer = client.get_profile(GetProfileRequest { customer }).await?.into_inner();
+        let attributes = answer.profile.and_then(|profile| profile.attributes).context("no attributes")?;
+        let steps = attributes.fields.get("steps").and_then(|value| value.kind.clone());
+        Ok(steps
+            .and_then(|steps| if let Kind::NumberValue(steps) = steps { Some(steps as u64) } else { None }))
+    }
+
     /// How many were answered, and what became of the others.
     pub(crate) fn outcome(&self) -> (usize, Vec<(&'static str, Status)>) {
-        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let failed = lock(&self.failed).clone();
         (self.answered.load(Ordering::Relaxed), failed)
     }
+}
+
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn within<Q>(message: Q) -> Request<Q> {

@@ -4,19 +4,25 @@
 use std::io::Write as _;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use futures::future::try_join_all;
 use testkit::postgres::Postgres;
 use testkit::{NatsServer, Stack};
 use tests::cluster::SERVICES;
 use tests::platform::eventually;
 use tokio::time::Instant;
+use tonic::Request;
+use wire::profile::profile_service_client::ProfileServiceClient;
+use wire::profile::{GetProfileRequest, UpdateProfileRequest, get_profile_request, update_profile_request};
 
-use super::shop::Shop;
+use super::shop::{Shop, user};
 use super::twins::{Balanced, Twins};
 
 /// Orders at each fall.
 const ORDERS: u32 = 16;
+
+/// Longest that a change may take without the log.
+const NO_LOG: Duration = Duration::from_secs(20);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn engines_fall_and_come_back_and_nothing_is_lost() -> Result<()> {
@@ -52,7 +58,10 @@ async fn fall(
     nats: &mut NatsServer,
     postgres: &Postgres,
 ) -> Result<(Vec<Duration>, usize)> {
-    let (mut times, mut orders) = (Vec::new(), 0);
+    let mut times = Vec::new();
+    shop.deliver(ingest, "order_completed", "at first", ORDERS).await?;
+    let mut orders = ORDERS as usize;
+    shop.thanked(orders).await?;
     for (engine, complaint) in
         [("event log", "the connection to NATS is lost"), ("database of", "leases cannot be renewed")]
     {
@@ -62,9 +71,11 @@ async fn fall(
         } else {
             postgres.crash()?;
         }
-        all_say(twins, 503, engine).await?;
+        // Without the log what is written waits, and calls are answered; without the database none is.
+        all_say(twins, if engine == "event log" { 200 } else { 503 }, engine).await?;
         all_have_logged(twins, complaint).await?;
         if engine == "event log" {
+            read_without_log(twins).await?;
             nats.restart()?;
         } else {
             postgres.restart()?;
@@ -74,9 +85,29 @@ async fn fall(
         orders += 2 * ORDERS as usize;
         shop.thanked(orders).await.with_context(|| format!("after {engine}"))?;
         times.push(back.elapsed());
-        all_say(twins, 200, "").await?;
+        all_say(twins, 200, "\"missing\":[]").await?;
     }
     Ok((times, orders))
+}
+
+/// A profile is read, and one is written: what follows from that waits in the outbox.
+async fn read_without_log(twins: &Twins) -> Result<()> {
+    let mut profiles = ProfileServiceClient::new(twins.balanced("profile").await?);
+    let customer = Some(update_profile_request::Customer::Identifier(user(1)));
+    let attributes = [("city".to_owned(), serde_json::json!("杭州"))].into_iter().collect();
+    let update = UpdateProfileRequest {
+        customer,
+        attributes: Some(chassis::values::to_struct(attributes)),
+        ..UpdateProfileRequest::default()
+    };
+    let mut update = Request::new(update);
+    update.set_timeout(NO_LOG);
+    profiles.update_profile(update).await?;
+    let customer = Some(get_profile_request::Customer::Identifier(user(1)));
+    let profile = profiles.get_profile(GetProfileRequest { customer }).await?.into_inner().profile;
+    let kept = profile.and_then(|profile| profile.attributes).map(chassis::values::from_struct);
+    ensure!(kept.is_some_and(|kept| kept.get("city").is_some_and(|city| city == "杭州")), "it was not kept");
+    Ok(())
 }
 
 /// Returns when every process answers for its readiness with this status and these words.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
-use super::calls::Calls;
+use super::calls::{CALLED, CHANGING, Calls};
 use super::shop::Shop;
 use super::twins::{Name, Twins};
 
@@ -20,7 +20,7 @@ async fn a_rolling_restart_fails_no_call() -> Result<()> {
     let mut twins = Twins::start(&["common.drain=1s"]).await?;
     let shop = Shop::open(&twins).await?;
     let ingest = twins.balanced("ingest").await?;
-    let calls = Calls::open(&twins, &shop).await?;
+    let calls = Calls::open(&twins, &shop, &[&CALLED[..], &CHANGING].concat()).await?;
     shop.deliver(&ingest, "order_completed", "before", ORDERS).await?;
     let times = tokio::select! {
         rolled = roll(&mut twins) => rolled?,
@@ -30,8 +30,10 @@ async fn a_rolling_restart_fails_no_call() -> Result<()> {
     let (answered, failed) = calls.outcome();
     assert!(failed.is_empty(), "{} of {answered} failed: {:?}", failed.len(), &failed[..failed.len().min(5)]);
     assert!(times.iter().all(|time| *time < GONE), "{times:?}");
+    calls.what_was_written_is_there().await?;
     // What was cut off with the clients themselves.
     shop.settle(&ingest).await?;
+    shop.settle_tracked(&twins.http("ingest")).await?;
     shop.is_exact(&twins, 2 * ORDERS as usize).await?;
     writeln!(
         std::io::stderr(),
@@ -42,8 +44,9 @@ async fn a_rolling_restart_fails_no_call() -> Result<()> {
     Ok(())
 }
 
-/// The first process of every service at the same time, then the second; how long it took until they were gone. That of
-/// analytics is the only one of its kind.
+/// The first process of every service at the same time, then the second; how long it took until they were gone. Analytics
+/// is left out: its disk has one process, so there is a gap while it is replaced, in which its queries fail (what it reads
+/// waits for it, see `away.rs`).
 async fn roll(twins: &mut Twins) -> Result<Vec<Duration>> {
     let mut times = Vec::new();
     for turn in 0..2 {

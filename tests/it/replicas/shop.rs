@@ -1,6 +1,7 @@
 //! What goes on in a shop while its processes come and go: customers look and order, and every order is thanked.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -8,15 +9,13 @@ use anyhow::Result;
 use serde_json::json;
 use tests::platform::eventually;
 use tonic::{Request, Status};
-use wire::analytics::analytics_service_client::AnalyticsServiceClient;
-use wire::analytics::{Measure, QueryTrendRequest};
 use wire::event::{Event, Identifier};
 use wire::ingest::IngestEventsRequest;
 use wire::ingest::ingest_service_client::IngestServiceClient;
-use wire::messaging::messaging_service_client::MessagingServiceClient;
-use wire::messaging::{Channel, ChannelKind, CreateChannelRequest, ListMessagesRequest, MessageState};
+use wire::messaging::MessageState;
 
 use super::twins::{Balanced, Twins};
+use crate::counts;
 use crate::kill::receiver::Receiver;
 
 /// Longest a client waits for an answer before it gives the call up.
@@ -29,29 +28,26 @@ const LOT: u32 = 10;
 #[derive(Debug)]
 pub(crate) struct Shop {
     receiver: Receiver,
+    web: reqwest::Client,
     ids: Mutex<BTreeSet<String>>,
     /// Lots of [`Shop::call`] without an acknowledgement so far, with how many customers looked.
     open: Mutex<BTreeMap<String, u32>>,
+    /// The same of [`Shop::track`]: an id is known again within the source it came by.
+    tracked: Mutex<BTreeMap<String, u32>>,
 }
 
 impl Shop {
     pub(crate) async fn open(twins: &Twins) -> Result<Self> {
         let receiver = Receiver::start().await?;
-        let settings = match json!({"url": receiver.url}) {
-            serde_json::Value::Object(settings) => Some(chassis::values::to_struct(settings)),
-            _ => None,
-        };
-        let channel = Channel {
-            key: "outside".to_owned(),
-            name: "外部".to_owned(),
-            kind: ChannelKind::Webhook.into(),
-            settings,
-            ..Channel::default()
-        };
-        let request = CreateChannelRequest { channel: Some(channel) };
-        MessagingServiceClient::new(twins.balanced("messaging").await?).create_channel(request).await?;
+        counts::channel(twins.balanced("messaging").await?, &receiver.url).await?;
         twins.apply("tests/golden/greeting.yaml").await?;
-        Ok(Self { receiver, ids: Mutex::default(), open: Mutex::default() })
+        Ok(Self {
+            receiver,
+            web: reqwest::Client::new(),
+            ids: Mutex::default(),
+            open: Mutex::default(),
+            tracked: Mutex::default(),
+        })
     }
 
     /// One event of each of these customers, in one call. Who wants to know what became of it sends the same again.
@@ -88,6 +84,38 @@ impl Shop {
         sent
     }
 
+    /// The same by the tracking API, as through a balancer: what takes no connection is passed by.
+    pub(crate) async fn track(
+        &self,
+        to: &[SocketAddr],
+        name: &str,
+        lot: &str,
+        customers: u32,
+    ) -> Result<(), Status> {
+        let events: Vec<Event> = (0..customers).map(|n| event(name, lot, n)).collect();
+        lock(&self.ids).extend(events.iter().map(|event| event.id.clone()));
+        lock(&self.tracked).insert(lot.to_owned(), customers);
+        let call = |event: &Event| {
+            let user = event.identifiers.first().map(|identifier| identifier.value.as_str());
+            json!({"type": "track", "userId": user, "event": name, "messageId": event.id})
+        };
+        let batch = json!({"batch": events.iter().map(call).collect::<Vec<_>>()});
+        let mut last = Status::unavailable("there is no process");
+        for address in to {
+            let request = self.web.post(format!("http://{address}/v1/batch")).basic_auth("dev", Some(""));
+            match request.json(&batch).timeout(PATIENCE).send().await {
+                Ok(answer) if answer.status().is_success() => {
+                    lock(&self.tracked).remove(lot);
+                    return Ok(());
+                }
+                Ok(answer) => return Err(Status::unknown(answer.status().to_string())),
+                Err(error) if error.is_connect() => last = Status::unavailable(format!("{error:?}")),
+                Err(error) => return Err(Status::unknown(format!("{error:?}"))),
+            }
+        }
+        Err(last)
+    }
+
     /// Customers look at things, a lot of them five times a second, for ever.
     pub(crate) async fn browse(&self, to: &Balanced) {
         let mut ticks = tokio::time::interval(Duration::from_millis(200));
@@ -105,6 +133,19 @@ impl Shop {
             self.deliver(to, "product_viewed", lot, *customers).await?;
         }
         Ok(open.len())
+    }
+
+    /// The same of what was sent by the tracking API.
+    pub(crate) async fn settle_tracked(&self, to: &[SocketAddr]) -> Result<()> {
+        let tracked = lock(&self.tracked).clone();
+        for (lot, customers) in tracked {
+            eventually("an acknowledgement", || async {
+                let sent = self.track(to, "product_viewed", &lot, customers).await;
+                Ok(sent.map_err(|status| status.to_string()))
+            })
+            .await?;
+        }
+        Ok(())
     }
 
     /// Events sent so far.
@@ -172,28 +213,9 @@ fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Events of this name; without one all that customers did.
 async fn counted(twins: &Twins, event: &str) -> Result<usize> {
-    let request = QueryTrendRequest {
-        event: event.to_owned(),
-        measure: Measure::Count.into(),
-        from: Some(prost_types::Timestamp::default()),
-        to: Some(prost_types::Timestamp { seconds: 4_000_000_000, nanos: 0 }),
-        ..Default::default()
-    };
-    let mut client = AnalyticsServiceClient::new(twins.balanced("analytics").await?);
-    let series = client.query_trend(request).await?.into_inner().series;
-    Ok(series.first().map_or(0, |series| series.total as usize))
+    counts::events(twins.balanced("analytics").await?, event).await
 }
 
 async fn states(twins: &Twins) -> Result<Vec<MessageState>> {
-    let mut client = MessagingServiceClient::new(twins.balanced("messaging").await?);
-    let (mut states, mut page_token) = (Vec::new(), String::new());
-    loop {
-        let request = ListMessagesRequest { page_size: 1_000, page_token, ..Default::default() };
-        let page = client.list_messages(request).await?.into_inner();
-        states.extend(page.messages.iter().map(wire::messaging::Message::state));
-        page_token = page.next_page_token;
-        if page_token.is_empty() {
-            return Ok(states);
-        }
-    }
+    counts::messages(twins.balanced("messaging").await?).await
 }

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use tests::platform::eventually;
 use tokio::time::Instant;
 
-use super::calls::Calls;
+use super::calls::{CALLED, Calls};
 use super::shop::Shop;
 use super::twins::{Name, Twins};
 use super::{SHARING, shared};
@@ -23,7 +23,7 @@ async fn what_stands_still_is_taken_over_and_does_no_harm_later() -> Result<()> 
     let twins = Twins::start(&[]).await?;
     let shop = Shop::open(&twins).await?;
     let ingest = twins.balanced("ingest").await?;
-    let calls = Calls::open(&twins, &shop).await?;
+    let calls = Calls::open(&twins, &shop, &CALLED).await?;
     shop.deliver(&ingest, "order_completed", "before", ORDERS).await?;
     let gap = tokio::select! {
         stopped = stand_still(&twins, &shop) => stopped?,

@@ -98,7 +98,8 @@ impl Twins {
     /// Starts a process, for the first time or in its predecessor's place.
     pub(crate) fn spawn(&mut self, (service, n): Name) -> Result<()> {
         let grpc = *self.recipe.grpc.get(service).and_then(|all| all.get(n)).context("no such process")?;
-        let http = free()?;
+        // Where its predecessor was, by which balancers know it.
+        let http = self.processes.get(&(service, n)).map_or_else(free, |process| Ok(process.http))?;
         let log = File::options().create(true).append(true).open(self.log_file((service, n)))?;
         let data = self.data.path().join(n.to_string());
         let child = self.recipe.start(service, &data, (grpc, http), log.into())?;
@@ -124,6 +125,11 @@ impl Twins {
     pub(crate) async fn ready(&mut self, name: Name) -> Result<()> {
         let process = self.processes.get_mut(&name).context("no such process")?;
         ready(name.0, process.http, &mut process.child).await
+    }
+
+    /// Where the processes of a service have their HTTP.
+    pub(crate) fn http(&self, service: &str) -> Vec<SocketAddr> {
+        self.processes.iter().filter(|((of, _), _)| *of == service).map(|(_, process)| process.http).collect()
     }
 
     /// What `/readyz` says: the status and what is missing.
