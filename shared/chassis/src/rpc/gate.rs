@@ -64,7 +64,7 @@ impl Gate {
     /// Takes a place for one more call.
     ///
     /// # Errors
-    /// [`Kind::Exhausted`] when all are taken; nobody waits for one.
+    /// [`kernel::Kind::Exhausted`] when all are taken; nobody waits for one.
     pub(super) fn enter(&self) -> Result<Place> {
         let permit = self.places.clone().try_acquire_owned();
         let permit = permit.map_err(|_| {
@@ -77,7 +77,7 @@ impl Gate {
     /// read, since senders take an answer in the midst of one for a lost connection.
     ///
     /// # Errors
-    /// [`Kind::Exhausted`] when there is none.
+    /// [`kernel::Kind::Exhausted`] when there is none.
     pub(crate) fn enter_http(&self, headers: &http::HeaderMap) -> Result<Place> {
         let place = self.enter()?;
         let text = |name| headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
@@ -98,7 +98,7 @@ impl Gate {
     /// Counts a call of `caller`, unless a service made it.
     ///
     /// # Errors
-    /// [`Kind::Exhausted`] with the time to wait.
+    /// [`kernel::Kind::Exhausted`] with the time to wait.
     pub(super) fn count(&self, caller: &Caller) -> Result<()> {
         if caller.via.is_some() {
             return Ok(());
