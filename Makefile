@@ -24,7 +24,7 @@ test: ## every test, the real binary and real SDKs included, on both stacks
 	$(MAKE) test-engines
 
 # Modules of tests/it that `STACK` means nothing to.
-ONE_STACK := deadlines demo full_disk law lost_answers manifests refused_starts replicas skew
+ONE_STACK := deadlines demo full_disk law lost_answers manifests refused_starts replicas skew walls
 
 test-engines: ## services and scenarios on PostgreSQL and JetStream, each service as a process of its own
 	tests/engines.sh

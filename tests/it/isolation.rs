@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result, ensure};
 use chassis::rpc::Scopes;
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::future::try_join_all;
 use testkit::{Keys, Stage};
 use tonic::Code;
 
@@ -19,17 +19,13 @@ use self::ask::{Answer, Asker};
 /// Stands in everything that the first workspace has and the second one is never told.
 const CANARY: &str = "canary";
 
-/// Calls in progress.
-const AT_ONCE: usize = 4;
-
-/// Asks for all of the words, a few at once: none is to be turned away because of the others.
+/// Asks for all of the words at once.
 async fn ask_all(
     asker: &Asker,
     path: &str,
     words: impl Iterator<Item = &str>,
 ) -> Result<Vec<(String, Answer)>> {
-    let asked = words.map(async |word| anyhow::Ok((word.to_owned(), asker.ask(path, word).await?)));
-    stream::iter(asked).buffered(AT_ONCE).try_collect().await
+    try_join_all(words.map(async |word| Ok((word.to_owned(), asker.ask(path, word).await?)))).await
 }
 
 /// What the methods that only read say of each of these words, and of nothing at all.

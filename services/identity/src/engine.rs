@@ -100,10 +100,11 @@ impl Session {
         self.done.push((done.workspace, done.learned));
     }
 
-    /// Commits a call's unit of work and returns when everybody can see it.
+    /// Commits a call's unit of work and returns when everybody can see it. The right to write is given back before that.
     pub(crate) async fn commit(self, unit: Unit) -> Result<()> {
-        unit.commit_and_publish().await?;
+        let publishing = unit.commit_to_publish().await?;
         self.keep();
+        publishing.done().await;
         Ok(())
     }
 
@@ -120,11 +121,13 @@ impl Session {
     /// After people changed links or separations: what is remembered of the workspace may be wrong.
     pub(crate) async fn commit_and_forget(mut self, unit: Unit) -> Result<()> {
         let workspaces: Vec<Workspace> = self.done.iter().map(|(workspace, _)| workspace.clone()).collect();
-        unit.commit_and_publish().await?;
+        let publishing = unit.commit_to_publish().await?;
         for workspace in workspaces {
             self.memories.remove(&workspace);
         }
         self.kept = true;
+        drop(self);
+        publishing.done().await;
         Ok(())
     }
 }

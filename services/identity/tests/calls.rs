@@ -3,6 +3,7 @@
 
 use bus::Stream;
 use chassis::{Assembly, Layers, fact};
+use futures::future::join_all;
 use identity::Identity;
 use testkit::{Client, Stage, event, start_time};
 use tonic::Code;
@@ -153,10 +154,24 @@ async fn who_is_asked_for_at_the_same_time_is_told_apart() {
             found.map(|customer| customer.records.len())
         }
     };
-    let records = futures::future::join_all(asked.into_iter().map(ask)).await;
+    let records = join_all(asked.into_iter().map(ask)).await;
     // Two each; the two that were joined have four, by alias, by two names each and by id each.
     let counts = [None, Some(2), Some(4)].map(|count| records.iter().filter(|one| **one == count).count());
     assert_eq!(counts, [2, 3 * (CUSTOMERS - 2), 1 + 6]);
+}
+
+/// More than there are connections for writing: whoever has committed waits for the log, which needs one too.
+#[tokio::test]
+async fn many_who_resolve_at_the_same_time_do_not_stand_in_each_others_way() {
+    const CALLS: usize = 40;
+    let (_stage, client) = open().await;
+    let calls = (0..CALLS).map(|n| {
+        let (mut client, value) = (client.clone(), format!("a-{n}"));
+        async move { client.resolve_identity(together(&[("anonymous_id", &value)])).await }
+    });
+    for answer in join_all(calls).await {
+        assert!(answer.unwrap().into_inner().created);
+    }
 }
 
 #[tokio::test]

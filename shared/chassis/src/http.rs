@@ -7,7 +7,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use http::{HeaderValue, Method, StatusCode, Uri, header};
+use http::{HeaderValue, Method, StatusCode, Uri, Version, header};
 use kernel::Error;
 use serde_json::json;
 use tracing::Instrument as _;
@@ -34,8 +34,19 @@ pub(crate) fn closed(routes: Router) -> Router {
 
 /// Lets in as much as `gate` does, counts and times it by its route (never by its path, of which there may be any number),
 /// and goes on from the trace it carries.
-pub(crate) fn observed(routes: Router, metrics: Metrics, gate: Gate) -> Router {
-    routes.layer(from_fn_with_state((metrics, gate), observe))
+pub(crate) fn observed(routes: Router, metrics: Metrics, gate: Gate, ready: Ready) -> Router {
+    routes.layer(from_fn_with_state((metrics, gate), observe)).layer(from_fn_with_state(ready, part))
+}
+
+/// Tells clients of a process that is about to stop not to use their connection again: a request that meets its end is
+/// lost, and they would not know whether it was taken. HTTP/2 has a word of its own for that.
+async fn part(State(ready): State<Ready>, request: Request, next: Next) -> Response {
+    let parts = request.version() < Version::HTTP_2;
+    let mut response = next.run(request).await;
+    if parts && ready.is_draining() {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 /// Of health and metrics: asked for all the time by machines, and no measure of anything.

@@ -315,7 +315,7 @@ async fn assemble(
     }
     Ok((
         builder.routes().prepare(),
-        http::observed(http::closed(web), metrics.clone(), gate.clone()),
+        http::observed(http::closed(web), metrics.clone(), gate.clone(), ready.clone()),
         Health { reporter, names },
     ))
 }

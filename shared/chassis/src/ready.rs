@@ -53,10 +53,15 @@ impl Ready {
         self.inner.draining.store(true, Ordering::SeqCst);
     }
 
+    /// Whether the process is about to stop.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.inner.draining.load(Ordering::SeqCst)
+    }
+
     /// What is missing now.
     pub async fn missing(&self) -> Missing {
         let mut missing = Missing::default();
-        if self.inner.draining.load(Ordering::SeqCst) {
+        if self.is_draining() {
             missing.calls.push("the process is stopping".to_owned());
         }
         if let Err(error) = self.inner.log.healthy() {

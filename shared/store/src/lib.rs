@@ -31,4 +31,4 @@ pub use reader::Reader;
 pub use relay::Relay;
 pub use rows::Rows;
 pub use tenant::Tenant;
-pub use unit::Unit;
+pub use unit::{Publishing, Unit};

@@ -27,6 +27,24 @@ pub struct Unit {
     others_wrote: bool,
 }
 
+/// What is committed and on its way to the log.
+#[derive(Debug)]
+pub struct Publishing {
+    outbox: Outbox,
+    id: Option<i64>,
+}
+
+impl Publishing {
+    /// Returns when it is on the log, or after two seconds.
+    pub async fn done(self) {
+        if let Some(id) = self.id
+            && tokio::time::timeout(PUBLISHING, self.outbox.reached(id)).await.is_err()
+        {
+            tracing::warn!("a change is committed, and the log has not taken it yet");
+        }
+    }
+}
+
 impl std::fmt::Debug for Unit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Unit").field("outgoing", &self.outgoing.len()).finish_non_exhaustive()
@@ -92,13 +110,18 @@ impl Unit {
     /// # Errors
     /// When the database refuses; nothing has happened then.
     pub async fn commit_and_publish(self) -> Result<()> {
-        let outbox = self.outbox.clone();
-        if let Some(id) = self.finish().await?
-            && tokio::time::timeout(PUBLISHING, outbox.reached(id)).await.is_err()
-        {
-            tracing::warn!("a change is committed, and the log has not taken it yet");
-        }
+        self.commit_to_publish().await?.done().await;
         Ok(())
+    }
+
+    /// The same in two steps. Whoever holds what other units of work wait for lets go of it in between: with their
+    /// transactions they hold the connections, of which the relay needs one.
+    ///
+    /// # Errors
+    /// When the database refuses; nothing has happened then.
+    pub async fn commit_to_publish(self) -> Result<Publishing> {
+        let outbox = self.outbox.clone();
+        Ok(Publishing { outbox, id: self.finish().await? })
     }
 
     async fn finish(mut self) -> Result<Option<i64>> {

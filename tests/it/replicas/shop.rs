@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -29,6 +30,8 @@ const LOT: u32 = 10;
 pub(crate) struct Shop {
     receiver: Receiver,
     web: reqwest::Client,
+    /// Of the processes that take events by the tracking API, the one that is asked first.
+    first: AtomicUsize,
     ids: Mutex<BTreeSet<String>>,
     /// Lots of [`Shop::call`] without an acknowledgement so far, with how many customers looked.
     open: Mutex<BTreeMap<String, u32>>,
@@ -44,6 +47,7 @@ impl Shop {
         Ok(Self {
             receiver,
             web: reqwest::Client::new(),
+            first: AtomicUsize::default(),
             ids: Mutex::default(),
             open: Mutex::default(),
             tracked: Mutex::default(),
@@ -101,14 +105,21 @@ impl Shop {
         };
         let batch = json!({"batch": events.iter().map(call).collect::<Vec<_>>()});
         let mut last = Status::unavailable("there is no process");
-        for address in to {
+        // Who says goodbye is asked last from then on, as a load balancer does.
+        let first = self.first.load(Ordering::SeqCst);
+        for n in (first..).take(to.len()) {
+            let address = to[n % to.len()];
             let request = self.web.post(format!("http://{address}/v1/batch")).basic_auth("dev", Some(""));
             match request.json(&batch).timeout(PATIENCE).send().await {
                 Ok(answer) if answer.status().is_success() => {
+                    if answer.headers().contains_key("connection") {
+                        self.first.store(n + 1, Ordering::SeqCst);
+                    }
                     lock(&self.tracked).remove(lot);
                     return Ok(());
                 }
                 Ok(answer) => return Err(Status::unknown(answer.status().to_string())),
+                // The next one is asked.
                 Err(error) if error.is_connect() => last = Status::unavailable(format!("{error:?}")),
                 Err(error) => return Err(Status::unknown(format!("{error:?}"))),
             }

@@ -1,6 +1,6 @@
 //! What every process serves beside its services: health and reflection, with no token.
 
-use testkit::Stage;
+use testkit::{Keys, Stage};
 use tokio_stream::iter;
 use tonic::transport::{Channel, Endpoint};
 use tonic_health::pb::HealthCheckRequest;
@@ -8,6 +8,7 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_reflection::pb::{v1, v1alpha};
 
+use crate::elsewhere::mirror;
 use crate::mirror::stage;
 
 const OURS: &str = "guanxi.analytics.v1.AnalyticsService";
@@ -27,6 +28,17 @@ async fn health_is_told_of_the_process_and_of_each_service() {
     }
     let unknown = client.check(HealthCheckRequest { service: "mirrror".to_owned() }).await.unwrap_err();
     assert_eq!(unknown.code(), tonic::Code::NotFound);
+}
+
+#[tokio::test]
+async fn who_drains_gives_its_connections_up() {
+    let stage = mirror(&Keys::new().unwrap(), &["common.drain=2s".to_owned()]).await;
+    let address = format!("http://{}/healthz", stage.running.http);
+    let client = reqwest::Client::new();
+    let parts = async || client.get(&address).send().await.unwrap().headers().contains_key("connection");
+    assert!(!parts().await);
+    let ((), draining) = tokio::join!(stage.running.shutdown(), parts());
+    assert!(draining, "the client would use the connection again, and meet its end");
 }
 
 #[tokio::test]
