@@ -119,7 +119,7 @@ impl Gauges {
         let connections = "Connections by pool and state; `unopened` ones may be opened besides";
         registry.register("database_connections", connections, it.connections.clone());
         registry.register("lease_held", "Whether this process holds a lease", it.leases.clone());
-        registry.register("ready", "Whether this process may be sent work", it.ready.clone());
+        registry.register("ready", "Whether nothing is missing to this process", it.ready.clone());
         it
     }
 
