@@ -10,6 +10,8 @@ mod jobs;
 mod reader;
 mod store;
 
+use std::path::Path;
+
 use ::store::Applied;
 use bus::Stream;
 use chassis::{Alarm, Context, Parts};
@@ -37,10 +39,8 @@ impl chassis::Service for Analytics {
 
     async fn start(config: Config, cx: Context) -> Result<Parts> {
         let flush_age = config.flush_age()?;
-        let (options, segments) = (config.engine(cx.folder.clone()), store::segments(cx.db.read()).await?);
-        // Refused here and not later: an operator is looking.
-        let folder = options.folder.clone();
-        apart(move || Files::found(&folder)?.check(&segments)).await?;
+        let options = config.engine(cx.folder.clone());
+        check(&options.folder, &cx).await?;
         let current = Current::new(cx.leases.clone());
         let applied =
             Applied::new(cx.db.clone(), cx.log.clone(), Stream::Events, cx.leases.clone(), Some(LEASE));
@@ -70,5 +70,20 @@ impl chassis::Service for Analytics {
         Ok(Parts::default().grpc(|routes| {
             routes.add_service(server);
         }))
+    }
+}
+
+/// Refuses files that are missing or damaged here and not later: an operator is looking. Whoever has the lease may compact
+/// them meanwhile, so what is registered is looked up again before that is said.
+async fn check(folder: &Path, cx: &Context) -> Result<()> {
+    let mut segments = store::segments(cx.db.read()).await?;
+    loop {
+        let (folder, registered) = (folder.to_owned(), segments.clone());
+        let Err(flaw) = apart(move || Files::found(&folder)?.check(&registered)).await else { return Ok(()) };
+        let now = store::segments(cx.db.read()).await?;
+        if now == segments {
+            return Err(flaw);
+        }
+        segments = now;
     }
 }

@@ -146,7 +146,9 @@ impl Reader {
     /// Whether the lease is still this process's. One that was not renewed in time may be or not: nothing is read before
     /// the database has said so.
     async fn keeps(&self, held: &Held) -> bool {
+        let mut waited = false;
         while self.leases.held(LEASE).as_ref() != Some(held) {
+            waited = true;
             match self.db.begin().await {
                 Err(error) if Held::is_lost(&error) => return false,
                 Err(error) => {
@@ -155,6 +157,10 @@ impl Reader {
                 Ok(_ours) => {}
             }
             tokio::time::sleep(PAUSE).await;
+        }
+        if waited {
+            // Rung meanwhile it found nobody to work for.
+            self.compaction.ring();
         }
         true
     }

@@ -42,6 +42,7 @@ impl Service for Ingest {
         let api = api::Api { clock: cx.clock, db: cx.db, dev: cx.dev, intake, sources };
         let server = IngestServiceServer::new(api).max_decoding_message_size(chassis::rpc::MAX_MESSAGE_BYTES);
         Ok(Parts::default()
+            .needs_log()
             .grpc(move |routes| {
                 routes.add_service(server);
             })

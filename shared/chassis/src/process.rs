@@ -233,7 +233,7 @@ impl Process {
             .map_err(|message| Error::precondition("CONFIG_INVALID", format!("common.drain: {message}")))?;
         let changes = audit::Api { databases: databases.clone() };
         let closing = databases.iter().map(|(_, db)| db.clone()).collect();
-        let ready = Ready::new(log.clone(), databases);
+        let ready = Ready::new(log.clone(), databases, parts.iter().any(|(_, parts)| parts.needs_log));
         tasks.spawn("key set", authenticator.clone().keep_fresh());
         let gate = rpc::Gate::new(&common, &clock, calls);
         let (routes, web, health) = assemble(parts, changes, &metrics, &ready, &gate).await?;

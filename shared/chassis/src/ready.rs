@@ -1,7 +1,7 @@
 //! Whether the process can do its work now, for those who send it work.
 //!
-//! A call needs the database. The log it does not: what is written waits in the outbox, and ingest refuses with a word of
-//! its own. Were processes taken out of service for a log that all of them have lost, nobody could read a profile either.
+//! A call needs the database. The log it does not, but for ingest: what is written waits in the outbox. Were processes taken
+//! out of service for a log that all of them have lost, nobody could read a profile either.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -40,12 +40,14 @@ pub struct Ready {
 struct Inner {
     log: Arc<dyn Log>,
     databases: Vec<(&'static str, Database)>,
+    /// Whether calls do.
+    needs_log: bool,
     draining: AtomicBool,
 }
 
 impl Ready {
-    pub(crate) fn new(log: Arc<dyn Log>, databases: Vec<(&'static str, Database)>) -> Self {
-        Self { inner: Arc::new(Inner { log, databases, draining: AtomicBool::new(false) }) }
+    pub(crate) fn new(log: Arc<dyn Log>, databases: Vec<(&'static str, Database)>, needs_log: bool) -> Self {
+        Self { inner: Arc::new(Inner { log, databases, needs_log, draining: AtomicBool::new(false) }) }
     }
 
     /// From now on not ready: the process is about to stop.
@@ -65,7 +67,8 @@ impl Ready {
             missing.calls.push("the process is stopping".to_owned());
         }
         if let Err(error) = self.inner.log.healthy() {
-            missing.log.push(format!("event log: {}", error.message));
+            let of = if self.inner.needs_log { &mut missing.calls } else { &mut missing.log };
+            of.push(format!("event log: {}", error.message));
         }
         let pings = self.inner.databases.iter().map(async |(service, db)| {
             match tokio::time::timeout(PATIENCE, db.ping()).await {

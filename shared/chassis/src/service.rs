@@ -166,6 +166,7 @@ type AddService = Box<dyn FnOnce(&mut RoutesBuilder) + Send>;
 pub struct Parts {
     pub(crate) grpc: Vec<AddService>,
     pub(crate) http: axum::Router,
+    pub(crate) needs_log: bool,
 }
 
 impl Parts {
@@ -174,6 +175,12 @@ impl Parts {
     pub fn grpc(mut self, add: impl FnOnce(&mut RoutesBuilder) + Send + 'static) -> Self {
         self.grpc.push(Box::new(add));
         self
+    }
+
+    /// Nothing of it works without the log: a process that has lost that is not ready.
+    #[must_use]
+    pub fn needs_log(self) -> Self {
+        Self { needs_log: true, ..self }
     }
 
     /// Adds HTTP routes.

@@ -63,10 +63,10 @@ fn nature(error: &RuntimeErr) -> Nature {
                 Nature::Passing
             }
             // Connection exceptions; insufficient resources: disk, memory, connections; the server's system, such as a
-            // disk that fails; what the server finds wrong in itself or in its files. No event is to blame for these.
-            Some(code) if ["08", "53", "58", "XX"].iter().any(|class| code.starts_with(class)) => {
-                Nature::Passing
-            }
+            // disk that fails. No event is to blame for these, nor for damaged files, which are all but one of class XX: an
+            // internal error may be one event's doing.
+            Some(code) if ["08", "53", "58"].iter().any(|class| code.starts_with(class)) => Nature::Passing,
+            Some("XX001" | "XX002") => Nature::Passing,
             _ if passing(error.message()) => Nature::Passing,
             _ => Nature::Other,
         },

@@ -104,9 +104,10 @@ pub(crate) async fn up_as_owner(
     role: &str,
 ) -> Result<usize> {
     // Two that migrate at the same time: the second one waits here, and then finds nothing to do. The transaction is
-    // only for the lock, which ends with it.
+    // only for the lock, which ends with it: it pauses for as long as the migrations take.
     let turn = db.begin().await.db()?;
-    let lock = "SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || ' migrate', 0))";
+    let lock = "SELECT set_config('idle_in_transaction_session_timeout', '0', true), \
+                pg_advisory_xact_lock(hashtextextended(current_schema() || ' migrate', 0))";
     turn.query_one_raw(Statement::from_string(turn.get_database_backend(), lock)).await.db()?;
     wall::check_database(&turn).await?;
     let applied = up(db, migrations).await?;

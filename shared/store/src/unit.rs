@@ -40,7 +40,7 @@ impl Publishing {
         if let Some(id) = self.id
             && tokio::time::timeout(PUBLISHING, self.outbox.reached(id)).await.is_err()
         {
-            tracing::warn!("a change is committed, and the log has not taken it yet");
+            tracing::debug!("a change is committed, and the log has not taken it yet");
         }
     }
 }

@@ -80,8 +80,9 @@ pub(super) async fn repeat(inner: &Inner) {
             Ok(fences) => {
                 let holdings = Holdings { fences, until: Some(begun + HOLDS) };
                 inner.held.send_if_modified(|held| {
-                    let changed =
-                        held.fences != holdings.fences || held.until.is_none_or(|until| until <= begun);
+                    // Whoever looked since it had run out, during this beat too, is waiting.
+                    let ran_out = held.until.is_none_or(|until| until <= Instant::now());
+                    let changed = held.fences != holdings.fences || ran_out;
                     *held = holdings;
                     changed
                 });
