@@ -87,11 +87,15 @@ pub(crate) async fn engines() -> Result<Report> {
     for rate in FLEET_RATES {
         latency_at(&fleet, rate, &mut report).await?;
     }
+    report.note(if testkit::nats::flushes_at_once() {
+        "PostgreSQL flushes at every commit, and nats-server before it acknowledges (`sync_interval: always`)."
+    } else {
+        "PostgreSQL flushes at every commit. nats-server flushes every two minutes here, as it is older than \
+         `sync_interval: always`: its appends are cheaper than in production."
+    });
     report.note(
-        "PostgreSQL flushes at every commit. nats-server flushes every two minutes here, as the version on this machine is \
-         older than `sync_interval: always`: its appends are cheaper than in production. Autovacuum looks at tables once a \
-         minute; here `VACUUM ANALYZE` was run after the first events and before latency was measured: until it knows that \
-         tables have grown, PostgreSQL reads them from end to end.",
+        "Autovacuum looks at tables once a minute; here `VACUUM ANALYZE` was run after the first events and before latency \
+         was measured: until it knows that tables have grown, PostgreSQL reads them from end to end.",
     );
     report.note("What analytics reads is not looked at when it is asked whether everything is applied.");
     Ok(report)

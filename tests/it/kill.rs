@@ -1,8 +1,8 @@
 //! `kill -9` under load and start again, over and over: nothing acknowledged is lost, nothing is done twice, who waits in
 //! a journey goes on, and the process soon serves again.
 //!
-//! The long run, after `cargo build`: `KILL_TEST_KILLS=200 cargo test -p tests --test it kill`. It says what it saw on
-//! standard error.
+//! The long run, of 200 kills and more than a million acknowledged events: `make kill-long`. It says what it saw on standard
+//! error.
 //!
 //! "Done twice" is told apart where it must be: within the platform every effect happens once, whatever happens. To a
 //! provider outside, a message can only go at least once: when the process dies between the provider's acceptance and
@@ -39,7 +39,7 @@ use crate::counts;
 
 /// Times the process is killed, unless `KILL_TEST_KILLS` says otherwise.
 const KILLS: u32 = 25;
-/// Events in one call.
+/// Events in one call, one of them an order, unless `KILL_TEST_BATCH` says otherwise.
 const BATCH: u32 = 20;
 /// Of so many kills, one is put off until somebody waits in the journey.
 const WAITED_FOR: u32 = 5;
@@ -51,8 +51,10 @@ const UP: [Duration; 2] = [Duration::from_secs(8), Duration::from_secs(15)];
 const STANDSTILL: Duration = Duration::from_secs(60);
 
 /// What a client knows: ids that were acknowledged, and the number of the next call.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Ledger {
+    /// Events in one call.
+    batch: u32,
     acknowledged: Mutex<BTreeSet<String>>,
     next: AtomicU32,
 }
@@ -66,9 +68,10 @@ struct Waiting {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn acknowledged_events_survive_and_count_once() -> Result<()> {
-    let (data, receiver, ledger) = (tempdir()?, Receiver::start().await?, Arc::new(Ledger::default()));
+    let (kills, batch) = (chosen("KILL_TEST_KILLS", KILLS)?, chosen("KILL_TEST_BATCH", BATCH)?);
+    let ledger = Arc::new(Ledger { batch, acknowledged: Mutex::default(), next: AtomicU32::default() });
+    let (data, receiver) = (tempdir()?, Receiver::start().await?);
     let (mut waits, mut ups) = (Vec::new(), Vec::new());
-    let kills = kills()?;
     for round in 0..kills {
         let platform = start(data.path(), &mut ups).await?;
         if round == 0 {
@@ -81,7 +84,8 @@ async fn acknowledged_events_survive_and_count_once() -> Result<()> {
             clients.spawn(load(platform.client()?, ledger.clone()));
         }
         // A seeded moment: after so many more acknowledgements.
-        let wanted = ledger.acknowledged.lock().await.len() + 200 + usize::try_from(round * 137 % 400)?;
+        let more = batch * (200 + round * 137 % 400) / BATCH;
+        let wanted = ledger.acknowledged.lock().await.len() + usize::try_from(more)?;
         eventually("acknowledgements", || async {
             let count = ledger.acknowledged.lock().await.len();
             Ok(if count >= wanted { Ok(()) } else { Err(format!("{count} of {wanted}")) })
@@ -96,8 +100,8 @@ async fn acknowledged_events_survive_and_count_once() -> Result<()> {
     let platform = start(data.path(), &mut ups).await?;
     let acknowledged = ledger.acknowledged.lock().await.clone();
     let calls = ledger.next.load(Ordering::SeqCst);
-    send_again(&platform, calls).await?;
-    every_event_counts_once(&platform, &acknowledged, usize::try_from(calls * BATCH)?).await?;
+    send_again(&platform, calls, batch).await?;
+    every_event_counts_once(&platform, &acknowledged, usize::try_from(calls * batch)?).await?;
     let repeated = each_order_is_thanked(&platform, &receiver, usize::try_from(calls)?).await?;
     let across = went_on(&platform, &waits).await?;
     tokio::time::timeout(Duration::from_secs(30), platform.stop()).await.context("it does not stop")??;
@@ -117,10 +121,10 @@ async fn acknowledged_events_survive_and_count_once() -> Result<()> {
     Ok(())
 }
 
-fn kills() -> Result<u32> {
-    match std::env::vars().find(|(name, _)| name == "KILL_TEST_KILLS") {
-        Some((_, kills)) => kills.parse().context("KILL_TEST_KILLS must be a number"),
-        None => Ok(KILLS),
+fn chosen(variable: &str, usual: u32) -> Result<u32> {
+    match std::env::vars().find(|(name, _)| name == variable) {
+        Some((_, chosen)) => chosen.parse().with_context(|| format!("{variable} must be a number")),
+        None => Ok(usual),
     }
 }
 
@@ -140,22 +144,22 @@ async fn define(platform: &Platform, receiver: &Receiver) -> Result<()> {
     Ok(())
 }
 
-fn batch(number: u32) -> Vec<Event> {
+fn events(number: u32, batch: u32) -> Vec<Event> {
     let event = |n: u32| {
         let id = format!("kill-{number}-{n}");
         let user =
-            Identifier { namespace: "user_id".to_owned(), value: format!("u{}", (number * BATCH + n) % 97) };
+            Identifier { namespace: "user_id".to_owned(), value: format!("u{}", (number * batch + n) % 97) };
         let name = if n == 0 { "order_completed" } else { "product_viewed" };
         Event { id, name: name.to_owned(), identifiers: vec![user], ..Event::default() }
     };
-    (0..BATCH).map(event).collect()
+    (0..batch).map(event).collect()
 }
 
 /// Sends batches until the connection breaks; each is retried in the end, acknowledged or not.
 async fn load(platform_client: testkit::Client, ledger: Arc<Ledger>) {
     let mut client = IngestServiceClient::new(platform_client);
     loop {
-        let events = batch(ledger.next.fetch_add(1, Ordering::SeqCst));
+        let events = events(ledger.next.fetch_add(1, Ordering::SeqCst), ledger.batch);
         let ids: Vec<String> = events.iter().map(|event| event.id.clone()).collect();
         let request = IngestEventsRequest { events, source_key: String::new() };
         match client.ingest_events(request).await {
@@ -187,10 +191,10 @@ async fn waiting(platform: &Platform) -> Result<Vec<String>> {
 }
 
 /// Everything once more: what was taken before the kills is known by its id.
-async fn send_again(platform: &Platform, calls: u32) -> Result<()> {
+async fn send_again(platform: &Platform, calls: u32, batch: u32) -> Result<()> {
     let mut ingest = IngestServiceClient::new(platform.client()?);
     for number in 0..calls {
-        let request = IngestEventsRequest { events: batch(number), source_key: String::new() };
+        let request = IngestEventsRequest { events: events(number, batch), source_key: String::new() };
         ingest.ingest_events(request).await?;
     }
     Ok(())

@@ -52,6 +52,17 @@ struct Holdings {
     until: Option<Instant>,
 }
 
+impl Holdings {
+    /// Becomes what the beat that has just ended found; says whether that is news. Whoever looked after these had run out,
+    /// also during that beat, is waiting for a word.
+    fn update(&mut self, found: Self, now: Instant) -> bool {
+        let ran_out = self.until.is_none_or(|until| until <= now);
+        let news = ran_out || self.fences != found.fences;
+        *self = found;
+        news
+    }
+}
+
 /// A lease that was held when this was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Held {
@@ -178,5 +189,29 @@ impl Leases {
 impl Inner {
     fn names(&self) -> BTreeSet<String> {
         self.names.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn leases_that_ran_out_during_a_beat_are_news_when_it_renews_them() {
+        let begun = Instant::now();
+        let held = |until: Duration, fence: i64| Holdings {
+            fences: [("events 0".to_owned(), fence)].into(),
+            until: Some(begun + until),
+        };
+        let (second, later) = (Duration::from_secs(1), Duration::from_secs(5));
+        let is_news = |before: Duration, fence: i64, ended: Duration| {
+            held(before, 1).update(held(later, fence), begun + ended)
+        };
+        assert!(!is_news(2 * second, 1, second), "they lasted all the time");
+        assert!(is_news(second, 1, 2 * second), "they ended after it began and before it ended");
+        assert!(is_news(2 * second, 2, second), "another one's in between");
+        assert!(Holdings::default().update(held(later, 1), begun));
     }
 }

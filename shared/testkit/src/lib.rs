@@ -2,6 +2,7 @@
 //! engines of their own.
 
 mod keys;
+pub mod letters;
 mod lossy;
 pub mod nats;
 mod polled;

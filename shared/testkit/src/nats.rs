@@ -18,6 +18,33 @@ const DEADLINE: Duration = Duration::from_secs(20);
 /// What every configuration has but for [`NatsServer::start_with`].
 const USUAL: &str = "max_payload: 8MB";
 
+/// The program: the one that `NATS_SERVER` names, else the one on `PATH`.
+#[expect(clippy::disallowed_methods, reason = "says where tests run, and is no setting of the product")]
+fn program() -> String {
+    std::env::var("NATS_SERVER")
+        .ok()
+        .filter(|path| !path.is_empty())
+        .unwrap_or_else(|| "nats-server".to_owned())
+}
+
+/// Whether servers started here can flush before they acknowledge: they know `sync_interval: always`, as from 2.10 on.
+pub fn flushes_at_once() -> bool {
+    static FLUSHES: OnceLock<bool> = OnceLock::new();
+    *FLUSHES.get_or_init(|| {
+        let output = Command::new(program()).arg("--version").output();
+        let said =
+            output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+        knows_sync_always(&said)
+    })
+}
+
+/// `nats-server: v2.10.1`.
+fn knows_sync_always(said: &str) -> bool {
+    let version = said.trim().rsplit('v').next().unwrap_or_default();
+    let mut numbers = version.split('.').map_while(|number| number.parse::<u32>().ok());
+    (numbers.next(), numbers.next()) >= (Some(2), Some(10))
+}
+
 /// One server on a port of its own, which ends with this value; or the one that `NATS_URL` names.
 #[derive(Debug)]
 pub struct NatsServer {
@@ -74,7 +101,7 @@ impl NatsServer {
     }
 
     /// The same with these lines of configuration, to which address and store are added. `jetstream` is switched on unless
-    /// they say something of it.
+    /// they say something of it, and keeps what it acknowledges where the server can ([`flushes_at_once`]).
     ///
     /// # Errors
     /// When it cannot be started; says what to install.
@@ -98,7 +125,10 @@ impl NatsServer {
         let store = self.store();
         let jetstream = match lines.contains("jetstream") {
             true => lines.replace("STORE", &store.display().to_string()),
-            false => format!("{lines}\njetstream {{ store_dir: \"{}\" }}", store.display()),
+            false => {
+                let sync = if flushes_at_once() { ", sync_interval: always" } else { "" };
+                format!("{lines}\njetstream {{ store_dir: \"{}\"{sync} }}", store.display())
+            }
         };
         let text = format!("listen: \"127.0.0.1:{}\"\n{jetstream}\n", self.port);
         std::fs::write(self.folder.path().join("nats.conf"), text)
@@ -138,7 +168,7 @@ impl NatsServer {
         let folder = self.folder.path();
         let output =
             std::fs::File::create(folder.join("output")).map_err(|error| failed("no file", &error))?;
-        let process = Command::new("nats-server")
+        let process = Command::new(program())
             .arg("-c")
             .arg(folder.join("nats.conf"))
             .stdin(Stdio::null())
@@ -146,8 +176,8 @@ impl NatsServer {
             .stderr(Stdio::from(output))
             .spawn()
             .map_err(|error| {
-                let remedy = "cannot run `nats-server`: install it with `apt-get install nats-server`, so that it is on PATH";
-                failed(remedy, &error)
+                let program = program();
+                failed(&format!("cannot run `{program}`: install it with `apt-get install nats-server`, so that it is on PATH"), &error)
             })?;
         self.process = Some(process);
         self.answers()
@@ -241,4 +271,18 @@ fn end_with_us(server: u32) -> Result<()> {
 
 fn failed(what: &str, error: &std::io::Error) -> Error {
     Error::internal(format!("{what}: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::knows_sync_always;
+
+    #[test]
+    fn servers_from_2_10_on_can_flush_at_once() {
+        for (said, can) in
+            [("v2.9.10", false), ("v2.10.0", true), ("v2.15.1-RC.1", true), ("v3.0.0", true), ("?", false)]
+        {
+            assert_eq!(knows_sync_always(&format!("nats-server: {said}\n")), can, "{said}");
+        }
+    }
 }

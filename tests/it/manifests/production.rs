@@ -5,15 +5,14 @@
 
 use anyhow::{Context as _, Result, ensure};
 use base64::Engine as _;
-use bus::jetstream::{JetStreamLog, Options};
 use chassis::config::Tls;
-use kernel::{Clock, Secret};
+use kernel::Clock;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
 };
 use serde_json::json;
 use testkit::nats::NatsServer;
-use tests::platform::{binary, eventually};
+use tests::platform::binary;
 use tests::tools::run;
 use tonic::Request;
 use wire::profile::tag_service_client::TagServiceClient;
@@ -26,9 +25,6 @@ use crate::trace::collector::Collector;
 
 /// What `kubectl kustomize` puts behind the name of a Secret that it makes.
 const HASH: usize = "-0123456789".len();
-
-/// A service ends when nobody leads a stream that was just made, and is started again.
-const RESTARTS: usize = 3;
 
 /// Everything that is in the cluster in the end.
 fn cluster() -> Result<Vec<Object>> {
@@ -92,8 +88,8 @@ fn issue(certificate: &Object, authority: &CertifiedIssuer<'_, KeyPair>) -> Resu
     })))
 }
 
-/// Three servers that keep every stream three times, as soon as they have agreed on who leads.
-async fn brokers(objects: &[Object]) -> Result<Vec<NatsServer>> {
+/// Three servers that keep every stream three times, once they have agreed on who leads.
+fn brokers(objects: &[Object]) -> Result<Vec<NatsServer>> {
     let ports = [testkit::free_port()?, testkit::free_port()?, testkit::free_port()?];
     let routes = ports.map(|port| format!("nats-route://127.0.0.1:{port}")).join(", ");
     let start = |port: &u16| {
@@ -102,27 +98,18 @@ async fn brokers(objects: &[Object]) -> Result<Vec<NatsServer>> {
         );
         broker(objects, &lines)
     };
-    let servers = ports.iter().map(start).collect::<Result<Vec<_>>>()?;
-    let first = servers.first().context("no server")?.url().replace("//", "//guanxi:dev@");
-    let options =
-        Options { url: Secret::new(first), prefix: "agreed".to_owned(), replicas: 3, ..Options::default() };
-    eventually("a leader", || async {
-        let connected = JetStreamLog::connect(options.clone()).await;
-        Ok(connected.map(drop).map_err(|error| error.to_string()))
-    })
-    .await?;
-    Ok(servers)
+    ports.iter().map(start).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn services_call_each_other_with_certificates() -> Result<()> {
     let objects = cluster()?;
-    let log = brokers(&objects).await?;
+    let log = brokers(&objects)?;
     let collector = Collector::start().await?;
     let mut machine = Machine::start(objects, log, "prod").await?;
     let collects = collector.url.trim_start_matches("http://").to_owned();
     machine.addresses.insert("otel-collector.monitoring:4317".to_owned(), collects);
-    let pods = machine.run(RESTARTS).await?;
+    let pods = machine.run().await?;
 
     let keys = machine.folder.path().join("profile/keys/key.pem");
     let token = run(std::process::Command::new(binary()?)

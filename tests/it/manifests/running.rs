@@ -135,9 +135,8 @@ impl Machine {
         Ok(folders)
     }
 
-    /// Runs all Jobs to their end, then starts all workloads, and waits until their probes answer as declared. A pod that
-    /// ends is started again so many times, as a cluster does.
-    pub(super) async fn run(&self, restarts: usize) -> Result<Vec<Pod>> {
+    /// Runs all Jobs to their end, then starts all workloads, and waits until their probes answer as declared.
+    pub(super) async fn run(&self) -> Result<Vec<Pod>> {
         let of_kind = |kinds: &'static [&'static str]| {
             self.objects.iter().filter(move |object| object.is_ours() && kinds.contains(&object.kind()))
         };
@@ -147,13 +146,8 @@ impl Machine {
         let workloads: Vec<&Object> = of_kind(&["Deployment", "StatefulSet"]).collect();
         let mut pods = workloads.iter().map(|workload| self.serve(workload)).collect::<Result<Vec<_>>>()?;
         ensure!(pods.len() == SERVICES.len(), "{} pods", pods.len());
-        for (pod, workload) in pods.iter_mut().zip(workloads) {
-            let mut left = restarts;
-            while let Err(error) = pod.comes_up().await {
-                ensure!(left > 0 && pod.child.try_wait()?.is_some(), self.explained(pod, error));
-                left -= 1;
-                *pod = self.serve(workload)?;
-            }
+        for pod in &mut pods {
+            pod.comes_up().await.map_err(|error| self.explained(pod, error))?;
         }
         Ok(pods)
     }
@@ -287,13 +281,16 @@ fn psql() -> PathBuf {
     programs.filter(|program| program.exists()).max().unwrap_or_else(|| "psql".into())
 }
 
-/// A NATS server with the overlay's settings, but for what only a cluster or a newer server has, and with these lines.
+/// A NATS server with the overlay's settings, but for addresses and what only a newer server knows, and with these lines.
 pub(super) fn broker(objects: &[Object], lines: &str) -> Result<NatsServer> {
     let settings =
         objects.iter().find_map(|object| object.at("/data/nats.conf").as_str()).context("no nats.conf")?;
     let secret = objects.iter().find(|object| object.kind() == "Secret" && object.name().starts_with("nats"));
     let password = secret_value(secret.context("no password")?, "password")?;
-    let other = ["server_name:", "listen:", "http:", "sync_interval:"];
+    let mut other = vec!["server_name:", "listen:", "http:"];
+    if !testkit::nats::flushes_at_once() {
+        other.push("sync_interval:");
+    }
     let kept = settings.lines().filter(|line| !other.iter().any(|option| line.trim().starts_with(option)));
     let kept: Vec<&str> = kept.filter(|line| !line.trim().starts_with('#')).chain([lines]).collect();
     let settings = kept.join("\n").replace("/data", "STORE").replace("$NATS_PASSWORD", &password);
@@ -319,7 +316,7 @@ async fn the_pods_run_and_answer_as_declared() -> Result<()> {
     let objects = objects("dev")?;
     let log = vec![broker(&objects, "")?];
     let machine = Machine::start(objects, log, "dev").await?;
-    let pods = machine.run(0).await?;
+    let pods = machine.run().await?;
     let told = metrics(&pods).await?;
     machine.stop(pods).await?;
     metrics_are_told(&told)

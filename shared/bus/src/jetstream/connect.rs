@@ -8,9 +8,9 @@ use std::time::Duration;
 use async_nats::jetstream::Context;
 use async_nats::jetstream::context::ContextBuilder;
 use async_nats::{Client, ConnectError, ConnectErrorKind, ConnectOptions, Event};
-use kernel::{Error, Result};
+use kernel::{Error, Kind, Result};
 use tokio::sync::{Notify, mpsc, watch};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::Options;
 use super::address::{self, Address};
@@ -23,6 +23,10 @@ use crate::tail::Tail;
 
 /// A server that answers no ping for about three times this is taken for lost.
 const PING: Duration = Duration::from_secs(2);
+/// So long servers that have just started have to agree on who leads them, and then a stream: up to nine seconds each.
+const ELECTING: Duration = Duration::from_secs(20);
+/// Pause before they are asked again.
+const AGAIN: Duration = Duration::from_millis(200);
 /// Pause before another attempt to connect, at the most.
 const PAUSE: Duration = Duration::from_secs(2);
 /// Messages that wait to be sent, at the most.
@@ -40,12 +44,26 @@ pub(super) async fn open(options: Options) -> Result<(Arc<Shared>, Keeper, Retir
     let context = ContextBuilder::new().timeout(PATIENCE).build(client);
     let (retired, retiring) = mpsc::unbounded_channel();
     let shared = Arc::new(shared(context, address, &options, retired).await?);
-    match timeout(PATIENCE, keeper::begin(&shared, &options)).await {
-        Ok(begun) => begun?,
-        Err(_) => return Err(unreachable(&shared.address, &"JetStream does not answer")),
-    }
+    begin(&shared, &options).await?;
     let keeper = Keeper::new(shared.clone(), options, turns);
     Ok((shared, keeper, retiring))
+}
+
+/// Finds or makes the streams, as soon as the servers agree on who leads them.
+async fn begin(shared: &Shared, options: &Options) -> Result<()> {
+    let end = Instant::now() + ELECTING;
+    loop {
+        let flaw = match timeout(PATIENCE, keeper::begin(shared, options)).await {
+            Ok(Err(error)) if error.kind == Kind::Unavailable => error,
+            Ok(begun) => return begun,
+            Err(_) => unreachable(&shared.address, &"JetStream does not answer"),
+        };
+        if Instant::now() >= end {
+            return Err(flaw);
+        }
+        tracing::warn!(error = %flaw, "the event log is not ready; asking again");
+        sleep(AGAIN).await;
+    }
 }
 
 async fn client(options: &Options, address: &Address, events: mpsc::UnboundedSender<bool>) -> Result<Client> {

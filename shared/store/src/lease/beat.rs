@@ -79,13 +79,7 @@ pub(super) async fn repeat(inner: &Inner) {
         match alive.beat(inner).await {
             Ok(fences) => {
                 let holdings = Holdings { fences, until: Some(begun + HOLDS) };
-                inner.held.send_if_modified(|held| {
-                    // Whoever looked since it had run out, during this beat too, is waiting.
-                    let ran_out = held.until.is_none_or(|until| until <= Instant::now());
-                    let changed = held.fences != holdings.fences || ran_out;
-                    *held = holdings;
-                    changed
-                });
+                inner.held.send_if_modified(|held| held.update(holdings, Instant::now()));
                 session = Some(alive);
             }
             Err(error) => tracing::warn!(%error, "leases cannot be renewed; trying again"),

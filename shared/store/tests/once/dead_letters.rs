@@ -1,30 +1,9 @@
 //! Poison events: set aside with their reason while the others go on, and applied once when they are given again.
 
-use store::dead_letter::{self, Act, Choice, row::Model as Letter};
+use store::dead_letter::Choice;
+use testkit::letters;
 
 use super::*;
-
-async fn letters(db: &Database) -> Vec<Letter> {
-    dead_letter::list(db.read(), &Choice::default(), 0, 100).await.unwrap()
-}
-
-/// As `guanxi dead-letters --redrive` does beside the process.
-async fn ask(db: &Database, choice: &Choice) -> usize {
-    let mut unit = db.begin().await.unwrap();
-    let asked = dead_letter::act(&mut unit, Act::Redrive, choice, "王芳").await.unwrap();
-    unit.commit().await.unwrap();
-    asked
-}
-
-async fn until(db: &Database, what: &str, reached: impl Fn(&[Letter]) -> bool) {
-    let mut ticks = tokio::time::interval(Duration::from_millis(10));
-    let wait = async {
-        while !reached(&letters(db).await) {
-            ticks.tick().await;
-        }
-    };
-    assert!(tokio::time::timeout(Duration::from_secs(30), wait).await.is_ok(), "never {what}");
-}
 
 #[tokio::test]
 async fn one_poison_event_among_many_is_set_aside_and_the_others_hardly_wait() {
@@ -40,7 +19,7 @@ async fn one_poison_event_among_many_is_set_aside_and_the_others_hardly_wait() {
     bench.run(&db, notes).await;
     let others: Vec<String> = ids.iter().filter(|id| name(id) == "fact").cloned().collect();
     assert_eq!(seen(&db).await, others);
-    let set_aside = letters(&db).await;
+    let set_aside = letters::all(&db).await.unwrap();
     let found: Vec<_> = set_aside.iter().map(|letter| (letter.reason.as_str(), letter.position)).collect();
     assert_eq!(found, [("INVALID_ARGUMENT", 67_890)]);
     assert!(set_aside[0].message.contains("is poison"), "{}", set_aside[0].message);
@@ -56,7 +35,10 @@ async fn a_batch_of_poison_is_set_aside_event_by_event() {
     bench.append(1, &[("a", "poison"), ("b", "fact"), ("c", "poison"), ("d", "poison"), ("e", "fact")]).await;
     bench.run(&db, Notes::default()).await;
     assert_eq!(seen(&db).await, ["b", "e"]);
-    assert_eq!(letters(&db).await.iter().map(|letter| letter.position).collect::<Vec<_>>(), [0, 2, 3]);
+    assert_eq!(
+        letters::all(&db).await.unwrap().iter().map(|letter| letter.position).collect::<Vec<_>>(),
+        [0, 2, 3]
+    );
 }
 
 #[tokio::test]
@@ -70,21 +52,31 @@ async fn what_was_set_aside_is_applied_once_when_it_is_given_again() {
     assert_eq!(seen(&db).await, ["a", "c", "of a", "of c"]);
 
     // The cause is not mended: it stays, and is not tried for ever.
-    assert_eq!(ask(&db, &Choice::default()).await, 2);
-    until(&db, "tried", |letters| letters.iter().all(|letter| !letter.redrive)).await;
-    assert_eq!(letters(&db).await.len(), 2);
+    assert_eq!(letters::give_again(&db, &Choice::default()).await.unwrap(), 2);
+    letters::until(&db, "tried", |letters| letters.iter().all(|letter| !letter.redrive)).await.unwrap();
+    assert_eq!(letters::all(&db).await.unwrap().len(), 2);
     assert_eq!(seen(&db).await, ["a", "c", "of a", "of c"]);
 
     cured.store(true, Ordering::SeqCst);
-    let first = Choice { ids: vec![letters(&db).await[0].id], ..Choice::default() };
-    assert_eq!(ask(&db, &Choice { workspace: Some("other".to_owned()), ..first.clone() }).await, 0);
-    assert_eq!(ask(&db, &first).await, 1);
-    until(&db, "taken", |letters| letters.len() == 1).await;
+    let first = Choice { ids: vec![letters::all(&db).await.unwrap()[0].id], ..Choice::default() };
     assert_eq!(
-        ask(&db, &Choice { reason: Some("INVALID_ARGUMENT".to_owned()), ..Choice::default() }).await,
+        letters::give_again(&db, &Choice { workspace: Some("other".to_owned()), ..first.clone() })
+            .await
+            .unwrap(),
+        0
+    );
+    assert_eq!(letters::give_again(&db, &first).await.unwrap(), 1);
+    letters::until(&db, "taken", |letters| letters.len() == 1).await.unwrap();
+    assert_eq!(
+        letters::give_again(
+            &db,
+            &Choice { reason: Some("INVALID_ARGUMENT".to_owned()), ..Choice::default() }
+        )
+        .await
+        .unwrap(),
         1
     );
-    until(&db, "taken", <[Letter]>::is_empty).await;
+    letters::until(&db, "taken", |letters| letters.is_empty()).await.unwrap();
     drop(running);
     bench.run(&db, Notes::default()).await;
     assert_eq!(seen(&db).await, ["a", "b", "c", "d", "of a", "of b", "of c", "of d"]);

@@ -48,10 +48,6 @@ async fn agreed<T, F: Future<Output = Result<T>>>(ask: impl Fn() -> F) -> Result
     }
 }
 
-async fn connect(options: &Options) -> Result<Arc<JetStreamLog>> {
-    agreed(|| JetStreamLog::connect(options.clone())).await
-}
-
 /// A part of the cluster that the cases of the contract share.
 struct Part {
     options: Options,
@@ -73,7 +69,8 @@ impl Part {
 
 impl Backend for Part {
     fn open(&self) -> BoxFuture<'_, Result<Arc<dyn Log>>> {
-        async move { connect(&self.options).await.map(|log| log as Arc<dyn Log>) }.boxed()
+        async move { JetStreamLog::connect(self.options.clone()).await.map(|log| log as Arc<dyn Log>) }
+            .boxed()
     }
 }
 
@@ -83,7 +80,7 @@ crate::contract_tests!(three_replicas, Part::new()?);
 async fn what_was_answered_survives_each_server_in_turn() {
     let mut cluster = Cluster::start().unwrap();
     let options = cluster.options(1);
-    let appending = Appending::begin(&connect(&options).await.unwrap());
+    let appending = Appending::begin(&JetStreamLog::connect(options.clone()).await.unwrap());
     for server in 0..3 {
         appending.goes_on(100).await;
         cluster.servers[server].kill();
@@ -92,7 +89,7 @@ async fn what_was_answered_survives_each_server_in_turn() {
         cluster.servers[server].restart().unwrap();
     }
     let answered = appending.end().await;
-    let log = connect(&options).await.unwrap();
+    let log = JetStreamLog::connect(options).await.unwrap();
     agreed(|| log.latest(Stream::Events)).await.unwrap();
     let (mut kept, mut from) = (Vec::new(), 0);
     // A read that an election cuts short says so, and is asked again.
