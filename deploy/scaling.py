@@ -98,13 +98,15 @@ def tables(figures: dict) -> str:
 
     rows = [at_each("ingest: ids of accepted events", lambda f: amount(
         year(f) * kept * services["ingest"]["memory_bytes_per_event_of_window"], "B"))]
-    # Identity has two replicas, analytics one.
-    connections = lambda replicas: (5 * replicas + 3) * engine["connections_per_replica"]
+    # Analytics has one replica.
+    connections = lambda of_five, of_identity: (5 * of_five + of_identity + 1) * engine["connections_per_replica"]
+    usual, most, most_of_identity = (
+        engine[name] for name in ("replicas", "replicas_most", "replicas_most_of_identity"))
     parts.append("**Memory that grows with the load**\n\n" + table(heads, rows))
     parts.append(
-        f"**Connections** to PostgreSQL: {connections(engine['replicas'])} with {engine['replicas']} replicas of each "
-        f"service (identity two, analytics one), {connections(engine['replicas_most'])} when every autoscaler is at its "
-        f"most ({engine['replicas_most']}).")
+        f"**Connections** to PostgreSQL: {connections(usual, usual)} with {usual} replicas of each service (analytics "
+        f"one), {connections(most, most_of_identity)} when every autoscaler is at its most ({most}, identity "
+        f"{most_of_identity}).")
     return "\n\n".join(parts)
 
 

@@ -1,24 +1,32 @@
 #!/bin/sh
 # What the tests run on besides SQLite and the embedded log: PostgreSQL and NATS. Installs what is missing where that is
-# possible; DATABASE_URL and NATS_URL name servers that are there instead.
+# possible. DATABASE_URL (a superuser's) and NATS_URL name servers that tests take in place of their own; some kill or
+# configure theirs, so the programs are needed all the same.
 set -eu
+any() {
+    for program; do
+        [ ! -x "$program" ] || return 0
+    done
+    return 1
+}
 missing=""
-if [ -z "${DATABASE_URL:-}" ] && ! ls /usr/lib/postgresql/*/bin/initdb /usr/local/bin/initdb /opt/homebrew/bin/initdb >/dev/null 2>&1; then
+# Where shared/testkit looks for it.
+if ! any /usr/lib/postgresql/*/bin/initdb /usr/local/bin/initdb /usr/bin/initdb /opt/homebrew/bin/initdb; then
     missing="postgresql"
 fi
-if [ -z "${NATS_URL:-}" ] && ! command -v nats-server >/dev/null; then
+if ! command -v nats-server >/dev/null; then
     missing="$missing nats-server"
 fi
 [ -n "$missing" ] || exit 0
 as_root=""
 [ "$(id -u)" = 0 ] || as_root="sudo -n"
-echo "installing$missing"
+echo "installing" $missing
 # The servers that the packages start are not used: each test process starts its own.
 if command -v apt-get >/dev/null \
     && $as_root apt-get update -qq \
     && $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing; then
     exit 0
 fi
-echo "the tests need$missing and cannot install it; install it with your package manager" \
-    "(Debian: apt-get install$missing), or set DATABASE_URL (a superuser's URL) and NATS_URL" >&2
+echo "the tests need" $missing "and cannot install it; install it with your package manager" \
+    "(Debian: apt-get install" $missing")" >&2
 exit 1

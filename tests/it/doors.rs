@@ -172,6 +172,8 @@ async fn wrong_options_are_refused_with_the_remedy() -> Result<()> {
         (vec!["keys", "new", "--out", &out, "--add-to", &set], "--add-to"),
         (vec!["keys", "new", "--out", "/proc/nowhere"], "/proc/nowhere cannot be written"),
         (vec!["apply", "-f", "deploy/workspaces/retail", "--server", "https://localhost:1"], "--authority"),
+        // The simulator's secrets are for development, which the token tells.
+        (vec!["apply", "-f", "deploy/workspaces/retail", "--token", "x"], "OA_AES_KEY is not set"),
     ] {
         let output = guanxi(&arguments).await?;
         assert!(!output.status.success() && said(&output).contains(says), "{arguments:?}: {}", said(&output));

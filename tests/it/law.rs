@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use cargo_metadata::{DependencyKind, MetadataCommand};
 use tests::platform::root;
+use tests::tools::{node_with, not_run, present, run};
 
 const SHARED: [&str; 7] = ["wire", "kernel", "rules", "bus", "store", "chassis", "testkit"];
 const SERVICES: [&str; 7] =
@@ -122,5 +124,27 @@ fn every_method_declares_its_scope() -> Result<()> {
     // Loading refuses a method of ours without one.
     let scopes = chassis::rpc::Scopes::load().map_err(|error| anyhow::anyhow!(error.message))?;
     assert!(scopes.paths().count() > 60);
+    Ok(())
+}
+
+/// Names and layout of the API are those that everybody's tools expect.
+#[test]
+fn the_api_is_written_as_buf_wants_it() -> Result<()> {
+    if !present("npm")? {
+        return not_run("there is no npm on this machine to fetch buf with");
+    }
+    let buf = node_with("@bufbuild/buf@1.75.0")?.join("node_modules/.bin/buf");
+    let output = Command::new(&buf).arg("lint").current_dir(root().join("proto")).output()?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    ensure!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+
+    // It looks, and at this.
+    let wrong = tempfile::tempdir()?;
+    run(Command::new("cp").arg("-R").arg(root().join("proto")).arg(wrong.path()))?;
+    let there = wrong.path().join("proto/guanxi/event/v1/wrong.proto");
+    std::fs::write(there, "syntax = \"proto3\";\npackage guanxi.event.v1;\nmessage wrong_name {}\n")?;
+    let output = Command::new(&buf).arg("lint").current_dir(wrong.path().join("proto")).output()?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    ensure!(said.contains("wrong_name"), "a wrong name is not seen: {said}");
     Ok(())
 }

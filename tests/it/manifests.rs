@@ -1,7 +1,9 @@
 //! What is under `deploy/`: rendered, validated against Kubernetes' own schemas, held to the rules of the house, and run.
 
+mod availability;
 mod compose;
 mod eyes;
+mod gateway;
 mod image;
 mod network;
 mod options;

@@ -10,6 +10,8 @@ use tests::platform::root;
 use tests::tools::{debian_program, not_run, present, run};
 
 use super::SERVICES;
+use super::rendered::{Object, objects};
+use super::workloads::selects;
 
 /// What the services tell (`chassis`), and what Kubernetes tells of pods and disks.
 pub(crate) const METRICS: [&str; 18] = [
@@ -136,6 +138,58 @@ fn every_service_is_missed() -> Result<()> {
         let part = format!("absent(up{{job=\"guanxi\", service=\"{service}\"}})");
         ensure!(query.contains(&part), "nobody misses {service}");
     }
+    Ok(())
+}
+
+/// Whether Prometheus, told by `monitor`, scrapes what stands behind exactly these Services, under the name that alerts and
+/// dashboards ask for.
+fn finds(monitor: &Object, services: &[&Object]) -> Result<()> {
+    let found = services
+        .iter()
+        .filter(|service| selects(monitor.at("/spec/selector"), service.at("/metadata/labels")));
+    let found: BTreeSet<&str> = found.map(|service| service.name()).collect();
+    // Not `ingest-http`: its pods would be scraped twice.
+    ensure!(found == BTreeSet::from(SERVICES), "scraped are {found:?}");
+    let endpoints = monitor.list("/spec/endpoints");
+    let [endpoint] = &endpoints[..] else { anyhow::bail!("{} endpoints", endpoints.len()) };
+    ensure!(endpoint.text("/path") == "/metrics" && endpoint.at("/honorLabels") == true, "{endpoint:?}");
+    for service in services.iter().filter(|service| found.contains(service.name())) {
+        let named = service.list("/spec/ports");
+        let port = named.iter().find(|port| port.text("/name") == endpoint.text("/port"));
+        let port =
+            port.with_context(|| format!("{} has no port {:?}", service.name(), endpoint.text("/port")))?;
+        ensure!(
+            port.text("/targetPort") == "http",
+            "{}: metrics are told at the port of HTTP",
+            service.name()
+        );
+        let job = service.at("/metadata/labels").get(monitor.text("/spec/jobLabel"));
+        ensure!(job == Some(&json!("guanxi")), "{}: it is job {job:?}", service.name());
+    }
+    Ok(())
+}
+
+#[test]
+fn prometheus_finds_every_service() -> Result<()> {
+    let all = objects("prod")?;
+    let services: Vec<&Object> = all.iter().filter(|object| object.kind() == "Service").collect();
+    let monitor = all.iter().find(|object| object.kind() == "ServiceMonitor").context("no ServiceMonitor")?;
+    finds(monitor, &services)?;
+    for (path, value) in [
+        ("/spec/selector/matchLabels", json!({"app.kubernetes.io/part-of": "guanxi"})),
+        ("/spec/selector/matchLabels", json!({"app.kubernetes.io/part-of": "other"})),
+        ("/spec/jobLabel", json!("app.kubernetes.io/name")),
+        ("/spec/endpoints/0/port", json!("grpc")),
+        ("/spec/endpoints/0/port", json!("metrics")),
+        ("/spec/endpoints/0/path", json!("/")),
+    ] {
+        let mut wrong = monitor.clone();
+        *wrong.0.pointer_mut(path).with_context(|| format!("nothing at {path}"))? = value.clone();
+        ensure!(finds(&wrong, &services).is_err(), "{path} {value} is not seen");
+    }
+    let policy = all.iter().find(|object| object.kind() == "NetworkPolicy" && object.name() == "platform");
+    let door = policy.context("no NetworkPolicy")?.at("/spec/ingress/0").clone();
+    ensure!(door.to_string().contains("monitoring") && door["ports"] == json!([{"port": "http"}]), "{door}");
     Ok(())
 }
 

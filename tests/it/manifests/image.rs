@@ -79,6 +79,37 @@ fn the_image_is_built_from_what_is_here() -> Result<()> {
     Ok(())
 }
 
+/// Built in one stage and served from another, which has what was built, what is to be applied, and no tools.
+fn staged(instructions: &[(String, String)]) -> Result<()> {
+    let begins: Vec<usize> = (0..instructions.len())
+        .filter(|at| instructions.get(*at).is_some_and(|(word, _)| word == "FROM"))
+        .collect();
+    let (Some(last), true) = (begins.last(), begins.len() >= 2) else { anyhow::bail!("one stage") };
+    let (built, served) = instructions.split_at(*last);
+    let stage = the(built, "FROM")?.split_once(" AS ").context("a stage without a name")?.1;
+    ensure!(!the(served, "FROM")?.starts_with("rust:"), "it is served from the image of the compiler");
+    let copies: Vec<&str> =
+        served.iter().filter(|(word, _)| word == "COPY").map(|(_, rest)| rest.as_str()).collect();
+    let binary = format!("--from={stage} /guanxi /usr/local/bin/guanxi");
+    for needed in [binary.as_str(), "deploy/workspaces /usr/share/guanxi/workspaces"] {
+        ensure!(copies.contains(&needed), "no COPY {needed}: {copies:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn the_image_has_what_was_built_and_no_tools() -> Result<()> {
+    let good = instructions()?;
+    staged(&good)?;
+    let one: Vec<_> = good.iter().filter(|(_, rest)| !rest.starts_with("debian:")).cloned().collect();
+    ensure!(staged(&one).is_err(), "one stage");
+    for part in ["--from=build", "deploy/workspaces"] {
+        let without: Vec<_> = good.iter().filter(|(_, rest)| !rest.starts_with(part)).cloned().collect();
+        ensure!(without.len() < good.len() && staged(&without).is_err(), "without {part}");
+    }
+    Ok(())
+}
+
 #[test]
 fn the_image_fits_the_manifests() -> Result<()> {
     let instructions = instructions()?;

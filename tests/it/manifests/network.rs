@@ -168,3 +168,81 @@ fn the_network_allows_the_calls_that_are_made() -> Result<()> {
     }
     Ok(())
 }
+
+/// Hosts and ports that the values of an environment name.
+fn addresses(environment: &BTreeMap<String, Option<String>>) -> BTreeMap<String, (String, u64)> {
+    let mut addresses = BTreeMap::new();
+    for (variable, value) in environment {
+        let Some((_, rest)) = value.as_deref().and_then(|value| value.split_once("://")) else { continue };
+        let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
+        let place = rest.split('/').next().unwrap_or_default();
+        if let Some((host, Ok(port))) = place.rsplit_once(':').map(|(host, port)| (host, port.parse())) {
+            addresses.insert(variable.clone(), (host.to_owned(), port));
+        }
+    }
+    addresses
+}
+
+/// Whether the rules let a pod out to a port of a host; those behind a Service of ours are known, others are anywhere.
+fn lets_out(all: &[Object], pod: &Value, host: &str, port: u64) -> bool {
+    let behind = |service: &Object| {
+        let workloads = all.iter().filter(|object| object.is_workload());
+        workloads
+            .filter(|workload| selects(service.at("/spec/selector"), labels(workload)))
+            .collect::<Vec<_>>()
+    };
+    let service = all.iter().find(|object| object.kind() == "Service" && object.name() == host);
+    let there = service.map(behind).unwrap_or_default();
+    let policies = all.iter().filter(|object| object.kind() == "NetworkPolicy");
+    let rules = policies
+        .filter(|policy| selects(policy.at("/spec/podSelector"), pod))
+        .flat_map(|policy| policy.list("/spec/egress"));
+    let mut open = rules.filter(|rule| rule.list("/ports").iter().any(|open| open.at("/port") == port));
+    open.any(|rule| {
+        let peers = rule.list("/to");
+        peers.is_empty()
+            || peers.iter().any(|peer| {
+                let selector = peer.at("/podSelector");
+                !selector.is_null() && there.iter().any(|workload| selects(selector, labels(workload)))
+            })
+    })
+}
+
+/// Database, broker, collector, and the services that are called: what a process is told of it can reach.
+#[test]
+fn the_network_lets_out_to_what_the_settings_name() -> Result<()> {
+    let mut ports = BTreeSet::new();
+    // What production keeps in Secrets, the other overlay says.
+    for overlay in ["dev", "prod"] {
+        let all = objects(overlay)?;
+        for workload in all.iter().filter(|object| object.is_ours() && object.is_workload()) {
+            let calls = calls(workload.service())?;
+            for (variable, (host, port)) in addresses(&environment(&workload.container(), &all)?) {
+                let called = variable.strip_prefix("GUANXI_COMMON__SERVICES__").map(str::to_lowercase);
+                let wanted = called.is_none_or(|called| calls.contains(called.as_str()));
+                let open = lets_out(&all, labels(workload), &host, port);
+                ensure!(open == wanted, "{overlay}: {} to {host}:{port}, {variable}", workload.name());
+                ports.insert(port);
+            }
+        }
+    }
+    assert_eq!(ports, BTreeSet::from([4222, 4317, 5432, 7700]), "what the settings name");
+    Ok(())
+}
+
+#[test]
+fn a_closed_way_out_is_seen() -> Result<()> {
+    let mut all = objects("dev")?;
+    let profile = all.iter().find(|object| object.kind() == "Deployment" && object.name() == "profile");
+    let pod = labels(profile.context("no profile")?).clone();
+    let open = |all: &[Object]| {
+        [("postgres", 5432), ("identity", 7700)].map(|(host, port)| lets_out(all, &pod, host, port))
+    };
+    assert_eq!(open(&all), [true, true]);
+    assert!(!lets_out(&all, &pod, "postgres", 5433) && !lets_out(&all, &pod, "messaging", 7700));
+    all.retain(|object| object.kind() != "NetworkPolicy" || object.name() != "platform");
+    assert_eq!(open(&all), [false, true]);
+    all.retain(|object| object.kind() != "NetworkPolicy" || object.name() != "profile");
+    assert_eq!(open(&all), [false, false]);
+    Ok(())
+}

@@ -130,7 +130,7 @@ fn secrets_exist_or_are_listed() -> Result<()> {
             .filter(|object| object.kind() == "Certificate")
             .map(|object| object.text("/spec/secretName"))
             .collect();
-        let mut brought = BTreeSet::new();
+        let (mut brought, mut optional) = (BTreeSet::new(), BTreeSet::new());
         for workload in all.iter().filter(|object| object.is_workload()) {
             for variable in workload.container().list("/env") {
                 let reference = Object(variable.at("/valueFrom/secretKeyRef").clone());
@@ -141,9 +141,16 @@ fn secrets_exist_or_are_listed() -> Result<()> {
             for volume in workload.list("/spec/template/spec/volumes") {
                 let name = volume.text("/secret/secretName");
                 let there = name.is_empty() || secrets.contains(name) || issued.contains(name);
-                if !there && volume.at("/secret/optional") != true {
-                    brought.insert((name.to_owned(), String::new()));
+                if !there {
+                    let list =
+                        if volume.at("/secret/optional") == true { &mut optional } else { &mut brought };
+                    list.insert((name.to_owned(), String::new()));
                 }
+                let needed = overlay == "prod" && issued.contains(name);
+                ensure!(
+                    !needed || volume.at("/secret/optional") != true,
+                    "{name}: pods would start without it"
+                );
             }
         }
         if overlay == "dev" {
@@ -151,7 +158,7 @@ fn secrets_exist_or_are_listed() -> Result<()> {
             continue;
         }
         assert!(brought.len() > 10, "{brought:?}");
-        for (name, key) in brought {
+        for (name, key) in brought.into_iter().chain(optional) {
             let line = page.lines().find(|line| line.contains(&format!("| `{name}` |")));
             let line = line.with_context(|| format!("deploy/README.md does not list the Secret {name}"))?;
             ensure!(line.contains(&key), "deploy/README.md does not say that {name} has {key}");
@@ -161,4 +168,59 @@ fn secrets_exist_or_are_listed() -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether a value that stands open in a manifest is one to be kept secret.
+fn is_secret(variable: &str, value: &str) -> bool {
+    let last = variable.rsplit('_').next().unwrap_or_default();
+    let credentials = value.split_once("://").is_some_and(|(_, rest)| rest.contains('@'));
+    credentials || ["URL", "PASSWORD", "SECRET", "TOKEN"].contains(&last)
+}
+
+/// What opens something comes out of Secrets, which whoever reads manifests does not see.
+#[test]
+fn no_secret_stands_in_a_manifest() -> Result<()> {
+    for overlay in ["base", "prod"] {
+        let mut referred = BTreeSet::new();
+        let all = objects(overlay)?;
+        ensure!(all.iter().all(|object| object.kind() != "Secret"), "{overlay} brings Secrets");
+        for workload in all.iter().filter(|object| object.is_workload()) {
+            let container = workload.container();
+            for (name, value) in environment(&container, &all)? {
+                match value {
+                    Some(value) => {
+                        ensure!(!is_secret(&name, &value), "{overlay}: {} says {name}", workload.name())
+                    }
+                    None => drop(referred.insert(format!("{} {name}", workload.name()))),
+                }
+            }
+        }
+        for service in SERVICES {
+            let section = format!("GUANXI_{}__DATABASE", service.to_uppercase());
+            for needed in [
+                format!("{service} {section}__URL"),
+                format!("{service} GUANXI_COMMON__BUS__URL"),
+                format!("{service}-migration {section}__URL"),
+                format!("{service}-migration {section}__OWNER_URL"),
+            ] {
+                ensure!(referred.remove(&needed), "{overlay}: {needed} is of no Secret");
+            }
+        }
+        ensure!(referred.is_empty(), "{overlay}: what else is of Secrets: {referred:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_secret_that_stands_open_is_seen() {
+    for (variable, value) in [
+        ("GUANXI_PROFILE__DATABASE__URL", "postgres://db/guanxi_profile"),
+        ("GUANXI_PROFILE__DATABASE__OWNER_URL", ""),
+        ("GUANXI_COMMON__SERVICES__PROFILE", "http://me:secret@profile:7700"),
+        ("POSTGRES_PASSWORD", "dev"),
+    ] {
+        assert!(is_secret(variable, value), "{variable}");
+    }
+    assert!(!is_secret("GUANXI_COMMON__SERVICES__PROFILE", "https://profile:7700"));
+    assert!(!is_secret("GUANXI_COMMON__AUTH__JWKS", "/etc/guanxi/keys/jwks.json"));
 }

@@ -94,6 +94,10 @@ pub(super) fn objects(of: &str) -> Result<Vec<Object>> {
         "dev" => dev,
         _ => prod,
     };
+    parsed(text)
+}
+
+fn parsed(text: &str) -> Result<Vec<Object>> {
     let values: Vec<Value> = serde_saphyr::from_multiple(text).context("what kubectl rendered is no YAML")?;
     Ok(values.into_iter().map(Object).collect())
 }
@@ -137,5 +141,46 @@ print(checked)
         checked.push(said.trim().parse::<usize>()?);
     }
     assert!(checked.iter().all(|count| *count > 50), "objects that were validated: {checked:?}");
+    Ok(())
+}
+
+/// As `deploy/README.md` has it written, with what it says for while two authorities are believed.
+#[test]
+fn an_overlay_of_ones_own_is_heard() -> Result<()> {
+    const OWN: &str = "
+namespace: guanxi
+resources: [../deploy/overlays/prod]
+images: [{ name: guanxi, newName: registry.example/guanxi, newTag: 9.9.9 }]
+configMapGenerator:
+  - { name: guanxi, behavior: merge, literals: [GUANXI_COMMON__TLS__AUTHORITY=/etc/guanxi/authorities/ca.crt] }
+  - { name: authorities, files: [ca.crt] }
+";
+    let copy = deploy_folder()?;
+    let own = copy.path().join("own");
+    std::fs::create_dir(&own)?;
+    std::fs::write(own.join("kustomization.yaml"), OWN)?;
+    std::fs::write(own.join("ca.crt"), "two authorities")?;
+    let all = parsed(&kustomize(&own)?)?;
+    let named = |begin: &str| {
+        let maps = all.iter().filter(|object| object.kind() == "ConfigMap");
+        maps.map(Object::name).find(|name| name.starts_with(begin)).map(str::to_owned)
+    };
+    let (settings, authorities) = (named("guanxi-"), named("authorities-"));
+    let mut seen = 0;
+    for server in all.iter().filter(|object| object.is_workload() && object.kind() != "Job") {
+        let (name, container) = (server.name(), server.container());
+        assert_eq!(container.text("/image"), "registry.example/guanxi:9.9.9", "{name}");
+        let told = container.text("/envFrom/0/configMapRef/name");
+        assert_eq!(Some(told), settings.as_deref(), "{name}");
+        let volumes = server.list("/spec/template/spec/volumes");
+        let volume = volumes.iter().find(|volume| volume.text("/name") == "authorities");
+        let mounted = volume.map(|volume| volume.text("/configMap/name"));
+        assert_eq!(mounted, authorities.as_deref(), "{name} has another ConfigMap than the one that is made");
+        let mounts = container.list("/volumeMounts");
+        let there = mounts.iter().find(|mount| mount.text("/name") == "authorities");
+        assert_eq!(there.map(|mount| mount.text("/mountPath")), Some("/etc/guanxi/authorities"), "{name}");
+        seen += 1;
+    }
+    assert!(settings.is_some() && authorities.is_some() && seen == super::SERVICES.len(), "{seen}");
     Ok(())
 }

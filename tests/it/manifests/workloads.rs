@@ -130,12 +130,16 @@ fn every_service_has_what_it_needs() -> Result<()> {
                         scaler.text("/spec/scaleTargetRef/kind") == workload.kind(),
                         "{service}: scaled kind"
                     );
-                    ensure!(
-                        scaler.at("/spec/minReplicas").as_u64() >= Some(2),
-                        "{service} has no second replica"
-                    );
+                    let [least, most] =
+                        ["minReplicas", "maxReplicas"].map(|end| scaler.at(&format!("/spec/{end}")).as_u64());
+                    // Its files lie on one disk.
+                    let one = service == "analytics";
+                    let fewest = if overlay == "prod" { 3 } else { 2 };
+                    ensure!(one || least >= Some(fewest), "{overlay}: {service} has no {fewest} replicas");
+                    ensure!(!one || (least, most) == (Some(1), Some(1)), "{overlay}: {service} is one");
                 }
                 None => {
+                    ensure!(overlay == "dev", "{overlay}: {service} has no autoscaler");
                     let why = workload.text("/metadata/annotations/guanxi~1no-autoscaler");
                     ensure!(!why.is_empty(), "{overlay}: {service} has no autoscaler and does not say why");
                     ensure!(
@@ -168,8 +172,8 @@ fn shape(all: &[Object], service: &str) -> Result<BTreeMap<String, Value>> {
             volumes.retain(|volume| volume["name"] != "data");
         }
         if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) {
-            for own in ["replicas", "serviceName", "volumeClaimTemplates", "ingress", "egress", "maxReplicas"]
-            {
+            let disk = ["serviceName", "volumeClaimTemplates"];
+            for own in disk.into_iter().chain(["ingress", "egress", "minReplicas", "maxReplicas"]) {
                 spec.remove(own);
             }
         }
@@ -193,9 +197,6 @@ fn services_are_alike() -> Result<()> {
         if service == "ingest" {
             // The address of the tracking API; and sites come by HTTP.
             ensure!(found.remove("Service service-http").is_some(), "ingest has no address for HTTP");
-        }
-        if ["identity", "analytics"].contains(&service) {
-            wanted.remove("HorizontalPodAutoscaler service");
         }
         // They call nobody.
         let calls = |shape: &mut BTreeMap<String, Value>| {
@@ -236,6 +237,27 @@ fn pods_get_the_time_to_end() -> Result<()> {
                 workload.name()
             );
         }
+    }
+    Ok(())
+}
+
+/// What `deploy/SCALING.md` calculates with.
+#[test]
+fn the_calculation_of_scale_knows_how_many_replicas_there_are() -> Result<()> {
+    let figures: toml::Table = toml::from_str(&std::fs::read_to_string(root().join("deploy/scaling.toml"))?)?;
+    let figure = |name: &str| figures["engine"][name].as_integer().context("no number");
+    let [usual, most, most_of_identity] =
+        ["replicas", "replicas_most", "replicas_most_of_identity"].map(figure);
+    let (usual, most, most_of_identity) = (usual?, most?, most_of_identity?);
+    let all = objects("prod")?;
+    for scaler in all.iter().filter(|object| object.kind() == "HorizontalPodAutoscaler") {
+        let found = ["minReplicas", "maxReplicas"].map(|end| scaler.at(&format!("/spec/{end}")).as_i64());
+        let wanted = match scaler.name() {
+            "analytics" => [1, 1],
+            "identity" => [usual, most_of_identity],
+            _ => [usual, most],
+        };
+        assert_eq!(found, wanted.map(Some), "{}", scaler.name());
     }
     Ok(())
 }
