@@ -33,8 +33,9 @@ test-engines: ## services and scenarios on PostgreSQL and JetStream, each servic
 	@# nats-server. Here it is a current one, which flushes before it acknowledges, as in production.
 	NATS_SERVER=$$(tests/nats.sh) && export NATS_SERVER && \
 	$(CARGO) test --locked -p bus --lib jetstream && \
-	STACK=engines $(CARGO) test --locked --workspace --test it --test calls --test raw_to_events --test service -- \
-		$(addprefix --skip ,$(addsuffix ::,$(ONE_STACK)))
+	STACK=engines && export STACK && \
+	$(CARGO) test --locked --workspace --exclude tests --test it --test calls --test raw_to_events --test service && \
+	$(CARGO) test --locked -p tests --test it -- $(addprefix --skip ,$(addsuffix ::,$(ONE_STACK)))
 
 lint: ## formatting, clippy, documentation
 	$(CARGO) fmt --all --check

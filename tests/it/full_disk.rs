@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 use testkit::{Client, TokenInterceptor};
 use tests::cluster::{free, ready};
-use tests::platform::{binary, eventually};
+use tests::platform::{LOG, binary, eventually};
 use tokio::process::{Child, Command};
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Endpoint;
@@ -52,7 +52,8 @@ impl Platform {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(binary()?).args(["serve", "all"]);
         command.args(settings.iter().flat_map(|setting| ["--set", setting]));
-        let mut process = command.stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true).spawn()?;
+        let log = std::fs::File::create(data.join(LOG))?;
+        let mut process = command.stdout(Stdio::null()).stderr(log).kill_on_drop(true).spawn()?;
         ready("the platform", http, &mut process).await?;
         Ok(Self { grpc, http, process })
     }
@@ -142,6 +143,9 @@ async fn a_full_disk_is_said_loses_nothing_and_is_over_when_there_is_space() -> 
     let mut profiles = ProfileServiceClient::new(platform.client()?);
     profiles.list_profiles(ListProfilesRequest::default()).await?;
     assert_eq!(reqwest::get(format!("http://{}/healthz", platform.http)).await?.status(), 200);
+
+    let said = std::fs::read_to_string(data.path().join(LOG))?;
+    ensure!(said.contains("File too large"), "the operator is not told what the disk says: {said}");
 
     platform.limit("unlimited").await?;
     eventually("events taken again", || async {

@@ -103,7 +103,7 @@ impl Reader {
         });
         let opened = Arc::new(Opened::new(held, engine.await?));
         for (partition, position) in self.partitions().zip(&mut positions) {
-            self.rewind(partition, position);
+            position.rewind(&*self.log, Stream::Events, partition, "analytics");
             self.applied.note(partition, position.next);
         }
         self.current.set(Some(opened.clone()));
@@ -112,25 +112,13 @@ impl Reader {
         Ok(Reading { opened, read, look: Instant::now() })
     }
 
-    /// A log that is shorter than what was read of it was emptied or restored. Reading it from its start is safe:
-    /// repetitions are known by producer and sequence.
-    fn rewind(&self, partition: u32, position: &mut Position) {
-        if position.next > self.log.end(Stream::Events, partition) {
-            tracing::error!(
-                partition,
-                "the log is shorter than what was read of it; reading it from its start"
-            );
-            position.next = self.log.start(Stream::Events, partition);
-        }
-    }
-
     /// Reads on until the lease is lost.
     async fn go_on(&self, mut reading: Reading) {
         while self.keeps(&reading.opened.held).await {
             match self.round(&mut reading).await {
                 Ok(true) => {}
                 Ok(false) => self.rest(&reading).await,
-                Err(error) if Held::is_lost(&error) => break,
+                Err(error) if is_over(&error) => break,
                 Err(error) => {
                     tracing::warn!(error = %chassis::status::chain(&error), "events could not be read or flushed; trying again");
                     tokio::time::sleep(PAUSE).await;
@@ -139,7 +127,7 @@ impl Reader {
         }
         tracing::warn!(
             unflushed = reading.opened.engine.unflushed(),
-            "another process reads the log now; what was read since the last flush is left to it"
+            "another process reads the log now, or the database is another one; what was read since the last flush is read again"
         );
     }
 
@@ -182,6 +170,7 @@ impl Reader {
         let Some(position) = usize::try_from(partition).ok().and_then(|at| read.positions.get_mut(at)) else {
             return Ok(false);
         };
+        position.skip(&*self.log, Stream::Events, partition, "analytics");
         let entries = self.log.read(Stream::Events, partition, position.next, self.batch).await?;
         self.applied.begin(partition, &entries);
         for entry in &entries {
@@ -195,12 +184,9 @@ impl Reader {
                 read.refused.push((partition, entry.clone(), error));
             }
         }
-        if entries.is_empty() {
-            // What was not read is not kept any more.
-            position.next = position.next.max(self.log.start(Stream::Events, partition));
-        } else if opened.engine.wants_flush() || read.refused.len() >= MAX_REFUSED {
+        if opened.engine.wants_flush() || read.refused.len() >= MAX_REFUSED {
             opened.set_flush_at(Time::MIN);
-        } else if opened.flush_at() == Time::MAX {
+        } else if !entries.is_empty() && opened.flush_at() == Time::MAX {
             opened.set_flush_at(self.clock.now().plus(self.flush_age));
         }
         self.applied.note(partition, position.next);
@@ -228,13 +214,14 @@ impl Reader {
         }
         let flush = blocking(&opened.engine, |engine| engine.prepare()).await?;
         while let Err(error) = register::register_flush(&self.db, &flush, read).await {
-            if Held::is_lost(&error) {
+            if is_over(&error) {
                 return Err(error);
             }
             tracing::warn!(error = %chassis::status::chain(&error), "a flush could not be registered; trying again");
             tokio::time::sleep(PAUSE).await;
         }
         opened.engine.install(&flush);
+        read.positions.iter_mut().for_each(Position::note_kept);
         read.refused.clear();
         read.taken.clear();
         self.compaction.ring();
@@ -250,6 +237,11 @@ impl Reader {
     fn partitions(&self) -> std::ops::Range<u32> {
         0..self.log.partitions()
     }
+}
+
+/// Whether what memory has read is of no use any more.
+fn is_over(error: &kernel::Error) -> bool {
+    Held::is_lost(error) || Position::has_moved(error)
 }
 
 fn take(engine: &Engine, partition: u32, entry: &Entry) -> Result<()> {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+pub use kernel::chain;
 use kernel::{Error, Kind, Violation};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
@@ -48,18 +49,6 @@ fn reason(details: &ErrorDetails) -> &'static str {
     const KNOWN: [&str; 4] = ["NOT_FOUND", "ALREADY_EXISTS", "INVALID_ARGUMENT", "UNAVAILABLE"];
     let given = details.error_info().map_or("", |info| info.reason.as_str());
     KNOWN.into_iter().find(|known| *known == given).unwrap_or("REMOTE_ERROR")
-}
-
-/// The error and its causes in one line.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
-        cause = inner.source();
-    }
-    text
 }
 
 const fn code(kind: Kind) -> Code {

@@ -14,7 +14,7 @@ pub mod workspace;
 
 pub use activity::Activity;
 pub use clock::{Clock, Warp};
-pub use error::{Error, Kind, Result, Violation};
+pub use error::{Error, Kind, Result, Violation, chain};
 pub use event_key::EventKey;
 pub use id::{CustomerId, Ids, MergeId, MessageId, RecordId, RunId};
 pub use secret::Secret;

@@ -1,5 +1,6 @@
 //! Opening connections: SQLite for one machine, PostgreSQL for many.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -119,6 +120,7 @@ async fn greet(url: &str) -> Result<()> {
                 let _closed = connection.close().await.is_ok();
                 return Ok(());
             }
+            Ok(Err(cause)) if is_tls(&cause, url) => return Err(untrusted(&place, cause)),
             Ok(Err(cause @ sqlx::Error::Io(_))) if begin.elapsed() < PATIENCE => cause,
             Ok(Err(cause)) => return Err(unopened(&format!(" at {place}"), cause)),
             Err(cause) => return Err(unopened(&format!(" at {place}"), cause)),
@@ -126,6 +128,30 @@ async fn greet(url: &str) -> Result<()> {
         tracing::warn!(place, error = %cause, "the database cannot be reached; trying again");
         tokio::time::sleep(PAUSE).await;
     }
+}
+
+/// Whether it is about certificates, which do not get better by waiting.
+fn is_tls(cause: &sqlx::Error, url: &str) -> bool {
+    match cause {
+        sqlx::Error::Tls(_) => true,
+        sqlx::Error::Io(cause) => match cause.kind() {
+            // What rustls does not believe.
+            ErrorKind::InvalidData => true,
+            // The file with the authorities.
+            ErrorKind::NotFound | ErrorKind::PermissionDenied => url.contains("sslrootcert="),
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+fn untrusted(place: &str, cause: sqlx::Error) -> Error {
+    let message = format!(
+        "TLS with the database at {place} fails: {cause}; see that it speaks TLS, that its certificate is valid and names \
+         this host, and that `sslrootcert` in database.url names a readable file with its authority (without it public \
+         authorities alone are believed)"
+    );
+    Error::precondition("DATABASE_TLS", message).caused_by(cause)
 }
 
 fn unopened(place: &str, cause: impl std::error::Error + Send + Sync + 'static) -> Error {

@@ -10,7 +10,7 @@ use bus::{Entry, Log, Stream};
 use bytes::Bytes;
 use futures::FutureExt as _;
 use futures::future::select_all;
-use kernel::{Activity, Error, Result, Workspace};
+use kernel::{Activity, Error, Result, Workspace, chain};
 use prost::Message as _;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -61,6 +61,15 @@ impl Delivery {
 
 /// What a service does with events.
 pub trait Handler: Send + Sync + 'static {
+    /// Before the unit of work of a batch is begun, while nothing is locked: what takes long is read here, such as the
+    /// log. Called again whenever the batch, or a part of it, is tried again.
+    ///
+    /// # Errors
+    /// As [`Handler::apply`]; nothing has begun then, so that nothing is rolled back.
+    fn prepare(&self, _batch: &[Delivery]) -> impl Future<Output = Result<()>> + Send {
+        std::future::ready(Ok(()))
+    }
+
     /// Applies a batch (one partition, in order, repetitions already left out) within `unit`.
     ///
     /// A batch that fails with an error that is not retryable is applied again half by half, and an event that fails
@@ -202,7 +211,12 @@ struct Place {
 }
 
 impl Place {
-    fn saved(held: Held, position: Position) -> Self {
+    fn saved(held: Held, mut position: Position) -> Self {
+        position.note_kept();
+        Self { held, position, unsaved: None }
+    }
+
+    fn loaded(held: Held, position: Position) -> Self {
         Self { held, position, unsaved: None }
     }
 
@@ -279,7 +293,7 @@ impl<H: Handler> Consumer<H> {
                         pace |= turn == Turn::Applied;
                     }
                     Err(error) => {
-                        tracing::warn!(service = self.service, stream = %self.stream, partition, %error, "a batch could not be applied; trying again");
+                        tracing::warn!(service = self.service, stream = %self.stream, partition, error = %chain(&error), "a batch could not be applied; trying again");
                         tokio::time::sleep(PAUSE).await;
                         // A commit that failed may have been made all the same: the database says how far we are.
                         *slot = None;
@@ -332,39 +346,25 @@ impl<H: Handler> Consumer<H> {
         // Before it is asked where it ends.
         self.log.latest(self.stream).await?;
         let mut position = Position::load(self.db.read(), self.stream, partition).await?;
-        self.rewind(partition, &mut position);
-        Ok(Place::saved(held, position))
-    }
-
-    /// A log that is shorter than what was read of it was emptied or restored. Reading it from its start is safe:
-    /// repetitions are known by producer and sequence.
-    fn rewind(&self, partition: u32, position: &mut Position) {
-        if position.next > self.log.end(self.stream, partition) {
-            tracing::error!(
-                service = self.service, stream = %self.stream, partition,
-                "the log is shorter than what was read of it; reading it from its start"
-            );
-            position.next = self.log.start(self.stream, partition);
-        }
+        position.rewind(&*self.log, self.stream, partition, self.service);
+        Ok(Place::loaded(held, position))
     }
 
     /// Applies one batch.
     async fn step(&self, partition: u32, place: &mut Place, applied: &Applied) -> Result<Turn> {
+        place.position.skip(&*self.log, self.stream, partition, self.service);
         let entries = self.log.read(self.stream, partition, place.position.next, self.batch).await?;
         applied.begin(partition, &entries);
         let mut next = place.position.clone();
         let fresh: Vec<&Entry> = entries.iter().filter(|entry| next.pass(entry)).collect();
         match self.wanted(partition, &fresh) {
             Ok(batch) if batch.is_empty() => {
-                if entries.is_empty() {
-                    // What was not read is not kept any more.
-                    place.position.next = next.next.max(self.log.start(self.stream, partition));
-                } else {
+                if !entries.is_empty() {
                     place.pass_by(next);
                 }
                 if place.unsaved.is_some_and(|since| since.elapsed() >= UNSAVED) {
                     self.apply(partition, &[], &place.position).await?;
-                    place.unsaved = None;
+                    *place = Place::saved(place.held.clone(), place.position.clone());
                 }
                 return Ok(if entries.is_empty() { Turn::Idle } else { Turn::PassedBy });
             }
@@ -392,6 +392,9 @@ impl<H: Handler> Consumer<H> {
     }
 
     async fn apply(&self, partition: u32, batch: &[Delivery], next: &Position) -> Result<()> {
+        if !batch.is_empty() {
+            self.handler.prepare(batch).await?;
+        }
         let mut unit = self.db.begin().await?;
         let applied = if batch.is_empty() { Ok(()) } else { self.handler.apply(&mut unit, batch).await };
         let done = match applied {
@@ -399,10 +402,7 @@ impl<H: Handler> Consumer<H> {
                 Ok(()) => unit.commit().await,
                 Err(error) => Err(error),
             },
-            Err(error) => {
-                unit.roll_back().await?;
-                Err(error)
-            }
+            Err(error) => unit.roll_back().await.and(Err(error)),
         };
         if done.is_err() {
             self.handler.rolled_back();

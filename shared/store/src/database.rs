@@ -4,18 +4,21 @@
 //! has one writer, on PostgreSQL a unit locks one row, also against the service's other processes.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use futures::TryFutureExt as _;
 use kernel::{Clock, Error, Ids, Result, Secret};
+use sea_orm::sqlx::Connection as _;
 use sea_orm::sqlx::postgres::PgConnection;
 use sea_orm::{
-    ConnectionTrait as _, DatabaseConnection, DatabaseTransaction, DbBackend, SqliteTransactionMode,
-    Statement, TransactionOptions, TransactionTrait as _,
+    ConnectionTrait as _, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, RuntimeErr,
+    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait as _,
 };
 
 use crate::Unit;
 use crate::connect::{self, Engine};
-use crate::error::StoreResult as _;
+use crate::error::{StoreResult as _, within};
 use crate::lease::Held;
 use crate::migration::{self, Migrations};
 use crate::outbox::Outbox;
@@ -100,7 +103,17 @@ pub struct Database {
     ids: Ids,
     /// Names this process among those of the service.
     replica: Arc<str>,
+    /// See [`Unit::generation`].
+    generation: Arc<AtomicU64>,
+    /// Longest wait for the answer to one statement.
+    patience: Duration,
 }
+
+/// An answer that is so much later than the server's own limit does not come any more: the server's machine is gone, and
+/// nothing tells, since we are waiting and send nothing.
+const GONE: Duration = Duration::from_secs(5);
+/// On a file, or without a limit of the server's own, nobody is waited for longer.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 impl Database {
     /// Connects. A SQLite file is made when missing and its schema brought up to date: the shared tables first, then
@@ -117,6 +130,7 @@ impl Database {
         clock: &Clock,
     ) -> Result<Self> {
         let url = config.url.expose();
+        let mut patience = PATIENCE;
         let (read, write) = match Engine::of(url)? {
             Engine::Sqlite(file) => {
                 connect::make_folder(file)?;
@@ -127,6 +141,7 @@ impl Database {
             }
             Engine::Postgres => {
                 let timeout = config.timeout()?;
+                patience = if timeout.is_zero() { PATIENCE } else { timeout + GONE };
                 let reads = config.connections.max(2);
                 // Apart, so that a unit of work that reads beside itself finds a connection whoever waits to write.
                 let server = connect::Server { url, service, timeout };
@@ -140,7 +155,7 @@ impl Database {
         let outbox = Tenant::Platform.scope(Outbox::load(&read, clock.now())).await?;
         let ids = Ids::new(clock.clone());
         let replica = ids.next().to_string().into();
-        Ok(Self { read, write, outbox, ids, replica })
+        Ok(Self { read, write, outbox, ids, replica, generation: Arc::default(), patience })
     }
 
     /// Brings a schema up to date as its owner, and says how many migrations that took. On PostgreSQL every table of a
@@ -196,7 +211,7 @@ impl Database {
     pub async fn begin(&self) -> Result<Unit> {
         let txn = self.transaction().await?;
         if !self.is_shared() {
-            return Ok(Unit::new(txn, self.outbox.clone(), self.ids.clone()));
+            return Ok(self.unit(txn));
         }
         let text = "SELECT set_config('guanxi.workspace', $1, true), set_config('guanxi.platform', $2, true), replica \
                     FROM writer WHERE id = 1 FOR UPDATE";
@@ -204,29 +219,43 @@ impl Database {
         let (workspace, platform) = Tenant::settings(tenant.as_ref());
         let values = [workspace.into(), platform.into()];
         let lock = Statement::from_sql_and_values(DbBackend::Postgres, text, values);
-        let row = txn.query_one_raw(lock).await.db()?;
+        let row = within(self.patience, txn.query_one_raw(lock)).await?;
         let row =
             row.ok_or_else(|| Error::internal("the table writer is empty: run the migrations again"))?;
         let last: String = row.try_get("", "replica").db()?;
-        let others_wrote = *last != *self.replica;
         // A call within the process carries the lease of the service that called into another one's work.
         if let Some(held) = Held::current().filter(|held| held.is_of(self)) {
             held.pin(&txn).await?;
         }
-        if others_wrote {
+        if *last != *self.replica {
+            self.forget();
             let text = "UPDATE writer SET replica = $1 WHERE id = 1";
             let values = [self.replica.to_string().into()];
             txn.execute_raw(Statement::from_sql_and_values(DbBackend::Postgres, text, values)).await.db()?;
         }
-        Ok(Unit::new(txn, self.outbox.clone(), self.ids.clone()).after_others(others_wrote))
+        Ok(self.unit(txn))
     }
 
-    /// A connection beside the pools, which ends when it is dropped (PostgreSQL).
+    fn unit(&self, txn: DatabaseTransaction) -> Unit {
+        let generation = self.generation.load(Ordering::SeqCst);
+        Unit::new(txn, self.outbox.clone(), self.ids.clone(), generation, self.patience)
+    }
+
+    /// What memory keeps of the database may be wrong from now on.
+    pub(crate) fn forget(&self) {
+        self.generation.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Longest wait for the answer to one statement: after that the server's machine is taken for gone.
+    pub(crate) fn patience(&self) -> Duration {
+        self.patience
+    }
+
+    /// A new connection beside the pools, which ends when it is dropped (PostgreSQL).
     pub(crate) async fn own_connection(&self) -> Result<PgConnection> {
-        let connection = self.write.get_postgres_connection_pool().acquire().await.map_err(|cause| {
-            Error::unavailable(format!("the database cannot be reached: {cause}")).caused_by(cause)
-        })?;
-        Ok(connection.detach())
+        let options = self.write.get_postgres_connection_pool().connect_options();
+        let refused = |cause: sea_orm::sqlx::Error| DbErr::Conn(RuntimeErr::SqlxError(cause.into()));
+        within(self.patience, PgConnection::connect_with(&options).map_err(refused)).await
     }
 
     /// A transaction, which on SQLite is the only one from its beginning.
@@ -235,7 +264,7 @@ impl Database {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..Default::default()
         };
-        self.write.begin_with_options(options).await.db()
+        within(self.patience, self.write.begin_with_options(options)).await
     }
 
     /// How the connections are used, by pool; that on which leases are held (PostgreSQL) belongs to none.

@@ -1,5 +1,8 @@
 //! Maps the drivers' errors to the platform's, once.
 
+use std::future::Future;
+use std::time::Duration;
+
 use kernel::{Error, Kind, Result};
 use sea_orm::sqlx;
 use sea_orm::{DbErr, RuntimeErr, SqlErr};
@@ -7,6 +10,26 @@ use sea_orm::{DbErr, RuntimeErr, SqlErr};
 type Meaning = (Kind, &'static str, &'static str);
 
 const BUSY: Meaning = (Kind::Unavailable, "DATABASE_BUSY", "the database is busy; try again");
+const FULL: Meaning = (
+    Kind::Unavailable,
+    "DATABASE_FULL",
+    "the database has no space left, or may not use more; make room on its disk: what waits is tried again by itself",
+);
+const FAILING: Meaning = (
+    Kind::Unavailable,
+    "DATABASE_FAILING",
+    "the database's disk fails to read or write; look at it and at the database's own log: what waits is tried again",
+);
+const STANDBY: Meaning = (
+    Kind::Unavailable,
+    "DATABASE_READ_ONLY",
+    "the database takes no changes, as a standby does; see that database.url leads to the primary",
+);
+const SILENT: Meaning = (
+    Kind::Unavailable,
+    "DATABASE_SILENT",
+    "the database does not answer, nor end the connection; what was asked is asked again elsewhere",
+);
 const REFUSED: Meaning = (Kind::Internal, "INTERNAL", "the database refused a statement");
 
 /// What a database error means to the caller. Values of the statement are never shown.
@@ -18,6 +41,9 @@ pub fn db_error(error: DbErr) -> Error {
         (_, DbErr::ConnectionAcquire(_)) => BUSY,
         (_, DbErr::Exec(cause) | DbErr::Query(cause) | DbErr::Conn(cause)) => match nature(cause) {
             Nature::Passing => BUSY,
+            Nature::Full => FULL,
+            Nature::Failing => FAILING,
+            Nature::ReadOnly => STANDBY,
             Nature::Text => (
                 Kind::Invalid,
                 "TEXT_UNSTORABLE",
@@ -37,7 +63,9 @@ pub fn db_error(error: DbErr) -> Error {
 pub(crate) fn file_error(error: rusqlite::Error) -> Error {
     use rusqlite::ErrorCode::{CannotOpen, DatabaseBusy, DatabaseLocked, DiskFull, SystemIoFailure};
     let (kind, reason, message) = match error.sqlite_error_code() {
-        Some(DatabaseBusy | DatabaseLocked | DiskFull | SystemIoFailure | CannotOpen) => BUSY,
+        Some(DatabaseBusy | DatabaseLocked | CannotOpen) => BUSY,
+        Some(DiskFull) => FULL,
+        Some(SystemIoFailure) => FAILING,
         _ => REFUSED,
     };
     Error::new(kind, reason, message).caused_by(error)
@@ -46,6 +74,12 @@ pub(crate) fn file_error(error: rusqlite::Error) -> Error {
 enum Nature {
     /// Worth another try.
     Passing,
+    /// The same, when somebody has made room.
+    Full,
+    /// The same, when somebody has looked at the disk.
+    Failing,
+    /// The same, once the primary is found.
+    ReadOnly,
     /// A text that the database does not take.
     Text,
     Other,
@@ -62,25 +96,48 @@ fn nature(error: &RuntimeErr) -> Nature {
             Some("40001" | "40P01" | "55P03" | "57014" | "57P01" | "57P02" | "57P03" | "25P03") => {
                 Nature::Passing
             }
-            // Connection exceptions; insufficient resources: disk, memory, connections; the server's system, such as a
-            // disk that fails. No event is to blame for these, nor for damaged files, which are all but one of class XX: an
+            // Changes on a server that has become a standby.
+            Some("25006") => Nature::ReadOnly,
+            Some("53100") => Nature::Full,
+            // Connection exceptions; insufficient resources: memory, connections, what the operator allows.
+            Some(code) if ["08", "53"].iter().any(|class| code.starts_with(class)) => Nature::Passing,
+            // The server's system, such as a disk that fails, and damaged files, which are all but one of class XX: an
             // internal error may be one event's doing.
-            Some(code) if ["08", "53", "58"].iter().any(|class| code.starts_with(class)) => Nature::Passing,
-            Some("XX001" | "XX002") => Nature::Passing,
-            _ if passing(error.message()) => Nature::Passing,
-            _ => Nature::Other,
+            Some(code) if code.starts_with("58") => Nature::Failing,
+            Some("XX001" | "XX002") => Nature::Failing,
+            _ => file_nature(error.message()),
         },
         sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed => Nature::Passing,
-        other if passing(&other.to_string()) => Nature::Passing,
-        _ => Nature::Other,
+        other => file_nature(&other.to_string()),
     }
 }
 
-/// Locks, a full or failing disk.
-fn passing(text: &str) -> bool {
-    const SIGNS: [&str; 4] =
-        ["database is locked", "database or disk is full", "disk I/O error", "unable to open database file"];
-    SIGNS.iter().any(|sign| text.contains(sign))
+/// By the texts of SQLite.
+fn file_nature(text: &str) -> Nature {
+    const SIGNS: [(&str, Nature); 4] = [
+        ("database is locked", Nature::Passing),
+        ("unable to open database file", Nature::Passing),
+        ("database or disk is full", Nature::Full),
+        ("disk I/O error", Nature::Failing),
+    ];
+    SIGNS.into_iter().find(|(sign, _)| text.contains(sign)).map_or(Nature::Other, |(_, nature)| nature)
+}
+
+/// The answer to one statement, as long as it may take.
+///
+/// # Errors
+/// What [`db_error`] makes of it; [`Kind::Unavailable`] when it does not come. What was asked may have been done then.
+pub(crate) async fn within<T>(
+    patience: Duration,
+    answer: impl Future<Output = Result<T, DbErr>>,
+) -> Result<T> {
+    match tokio::time::timeout(patience, answer).await {
+        Ok(answer) => answer.db(),
+        Err(cause) => {
+            let (kind, reason, message) = SILENT;
+            Err(Error::new(kind, reason, message).caused_by(cause))
+        }
+    }
 }
 
 /// `?` for database results.

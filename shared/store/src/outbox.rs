@@ -5,7 +5,8 @@
 //! numbers, by which readers know them.
 //!
 //! Row ids only grow, also over a restored backup: the first one of a process is not below the clock's milliseconds, so
-//! that no number is used again which readers saw before the backup was put back.
+//! that no number is used again which readers saw before the backup was put back. On PostgreSQL no one is below its
+//! server's milliseconds, so that the same holds after a failover to a standby that lacks the last commits.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -108,9 +109,10 @@ impl Outbox {
     /// Waits for the unit of work that is being committed.
     pub(crate) async fn turn(&self, db: &impl ConnectionTrait) -> Result<Turn> {
         if db.get_database_backend() == DbBackend::Postgres {
-            // The row stays locked until the commit.
-            let text =
-                "UPDATE writer SET outbox_id = greatest(outbox_id + 1, $1) WHERE id = 2 RETURNING outbox_id";
+            // The row stays locked until the commit. Milliseconds of the server's clock, since the server may have become
+            // another one, which lacks the last commits: readers know their numbers.
+            let text = "UPDATE writer SET outbox_id = greatest(outbox_id + 1, $1, \
+                        (extract(epoch FROM clock_timestamp()) * 1000)::bigint) WHERE id = 2 RETURNING outbox_id";
             let values = [self.state.lowest.into()];
             let next = Statement::from_sql_and_values(DbBackend::Postgres, text, values);
             let row = db.query_one_raw(next).await.db()?;

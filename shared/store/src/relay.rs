@@ -5,18 +5,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bus::{Log, Record, Stream};
-use kernel::{Activity, Result};
+use kernel::{Activity, Result, chain};
 use sea_orm::{
     ConnectionTrait, DbBackend, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
     Statement, entity::prelude::*,
 };
 
 use crate::Database;
-use crate::error::StoreResult as _;
+use crate::error::{StoreResult as _, within};
 use crate::outbox::{decode, row};
 
 /// Rows read at once.
 const BATCH: u64 = 64;
+/// Bytes published at once, more only of a single row: the log takes so much well within the ten seconds for which a
+/// transaction may pause, also one that flushes each message to a slow disk.
+const BYTES: usize = 4 << 20;
 /// What another process has left is looked for so often.
 const ORPHANED: Duration = Duration::from_secs(1);
 /// Pause after the log refused.
@@ -54,7 +57,7 @@ impl Relay {
                     self.rest().await;
                 }
                 Err(error) => {
-                    tracing::warn!(service = %self.producer, %error, "the outbox could not be published; trying again");
+                    tracing::warn!(service = %self.producer, error = %chain(&error), "the outbox could not be published; trying again");
                     tokio::time::sleep(PAUSE).await;
                 }
             }
@@ -98,7 +101,8 @@ impl Relay {
         // The deletion need not survive a power cut: what is published again is known. The rows are of all workspaces.
         let turn = "SELECT set_config('synchronous_commit', 'off', true), set_config('guanxi.platform', 'on', true), \
                     pg_advisory_xact_lock(hashtextextended(current_schema() || ' relay', 0))";
-        txn.query_one_raw(Statement::from_string(DbBackend::Postgres, turn)).await.db()?;
+        within(self.db.patience(), txn.query_one_raw(Statement::from_string(DbBackend::Postgres, turn)))
+            .await?;
         let rows = next_rows(&txn, 0).await?;
         let Some(last) = rows.last().map(|row| row.id) else {
             txn.rollback().await.db()?;
@@ -133,5 +137,32 @@ impl Relay {
 async fn next_rows(db: &impl ConnectionTrait, after: i64) -> Result<Vec<row::Model>> {
     let rows =
         row::Entity::find().filter(row::Column::Id.gt(after)).order_by_asc(row::Column::Id).limit(BATCH);
-    rows.all(db).await.db()
+    Ok(few(rows.all(db).await.db()?))
+}
+
+/// The first ones, as many as may be published at once.
+fn few(mut rows: Vec<row::Model>) -> Vec<row::Model> {
+    let mut bytes = 0;
+    let fit = rows.iter().take_while(|row| {
+        bytes += row.payload.len();
+        bytes <= BYTES
+    });
+    rows.truncate(fit.count().max(1));
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_much_is_published_at_once_as_the_log_takes_in_time() {
+        let rows = |sizes: &[usize]| -> Vec<row::Model> {
+            (1..).zip(sizes).map(|(id, size)| row::Model { id, payload: vec![0; *size] }).collect()
+        };
+        assert!(few(Vec::new()).is_empty());
+        assert_eq!(few(rows(&[1, 2, 3])).len(), 3);
+        assert_eq!(few(rows(&[BYTES / 2, BYTES / 2, 1])).len(), 2);
+        assert_eq!(few(rows(&[BYTES + 1, 1])).len(), 1, "a large one goes alone");
+    }
 }

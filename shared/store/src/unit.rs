@@ -10,7 +10,7 @@ use sea_orm::DatabaseTransaction;
 use wire::event::Event;
 
 use crate::audit::{self, Entry};
-use crate::error::StoreResult as _;
+use crate::error::{StoreResult as _, within};
 use crate::outbox::{self, Outbox, Outgoing};
 
 /// Longest wait for the log after a commit.
@@ -24,7 +24,8 @@ pub struct Unit {
     outgoing: Vec<Outgoing>,
     changes: Vec<Entry>,
     afterwards: Vec<Box<dyn FnOnce() + Send + Sync>>,
-    others_wrote: bool,
+    generation: u64,
+    patience: Duration,
 }
 
 /// What is committed and on its way to the log.
@@ -52,19 +53,23 @@ impl std::fmt::Debug for Unit {
 }
 
 impl Unit {
-    pub(crate) fn new(txn: DatabaseTransaction, outbox: Outbox, ids: Ids) -> Self {
+    /// `generation` is as [`Unit::generation`] says it; a commit is waited for as long as `patience`.
+    pub(crate) fn new(
+        txn: DatabaseTransaction,
+        outbox: Outbox,
+        ids: Ids,
+        generation: u64,
+        patience: Duration,
+    ) -> Self {
         let (outgoing, changes, afterwards) = Default::default();
-        Self { txn, outbox, ids, outgoing, changes, afterwards, others_wrote: false }
+        Self { txn, outbox, ids, outgoing, changes, afterwards, generation, patience }
     }
 
-    pub(crate) fn after_others(self, others_wrote: bool) -> Self {
-        Self { others_wrote, ..self }
-    }
-
-    /// Whether another process of the service may have written since the last unit of this one: what memory keeps of
-    /// the database may be old then, and is to be read again. Said again until a unit that heard it commits.
-    pub fn others_wrote(&self) -> bool {
-        self.others_wrote
+    /// Grows whenever this process learns that the database has, or may have, contents that this process did not write.
+    /// Who keeps something of the database in memory keeps this number with it, and reads anew when they differ. (A word
+    /// given once would be lost on the first unit of work that does not look.)
+    pub fn generation(&self) -> u64 {
+        self.generation
     }
 
     /// The transaction, for every statement of this unit.
@@ -140,11 +145,11 @@ impl Unit {
             outbox::insert(&self.txn, turn.id, &self.outgoing).await?;
             Some(turn)
         };
-        let Self { txn, outbox, afterwards, .. } = self;
+        let Self { txn, outbox, afterwards, patience, .. } = self;
         // In a task of its own: a caller who goes away in between must not hide from the relay, nor from what memory
         // keeps, what was committed.
         let committing = async move {
-            txn.commit().await.db()?;
+            within(patience, txn.commit()).await?;
             for work in afterwards {
                 work();
             }

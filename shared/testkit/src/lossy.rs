@@ -1,4 +1,5 @@
-//! A line to PostgreSQL on which the answers to commits get lost: what was made durable is reported as failed.
+//! A line to PostgreSQL on which the answers to commits get lost: what was made durable is reported as failed. Or on which
+//! all is silent, as when the server's machine is gone.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -8,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use kernel::{Error, Result};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// Statements as clients send them.
@@ -36,6 +38,8 @@ struct Plan {
     loss: Mutex<Loss>,
     commits: AtomicUsize,
     lost: AtomicUsize,
+    /// How often all connections there were went silent.
+    silences: watch::Sender<usize>,
 }
 
 impl Lossy {
@@ -60,6 +64,11 @@ impl Lossy {
     /// From now on these are lost.
     pub fn lose(&self, loss: Loss) {
         *self.plan.loss() = loss;
+    }
+
+    /// Carries nothing more on the connections there are, and ends none of them; new ones are as they should be.
+    pub fn silence(&self) {
+        self.plan.silences.send_modify(|silences| *silences += 1);
     }
 
     /// Answers lost so far.
@@ -134,6 +143,7 @@ async fn carry(client: TcpStream, server: &str, plan: &Plan) -> io::Result<()> {
     let ((mut from_client, mut to_client), (mut from_server, mut to_server)) =
         (client.into_split(), server.into_split());
     let cut = AtomicBool::new(false);
+    let mut silences = plan.silences.subscribe();
     let there = async {
         let (mut buffer, mut marks) = (vec![0; 64 << 10], Marks::default());
         loop {
@@ -165,5 +175,6 @@ async fn carry(client: TcpStream, server: &str, plan: &Plan) -> io::Result<()> {
     tokio::select! {
         ended = there => ended,
         ended = back => ended,
+        _ = silences.changed() => std::future::pending().await,
     }
 }

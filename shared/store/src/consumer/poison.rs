@@ -1,7 +1,7 @@
 //! What of a batch cannot be applied: found, set aside, and tried once more when an operator says so.
 
 use bus::Entry;
-use kernel::{Error, Result};
+use kernel::{Error, Result, chain};
 
 use super::{Consumer, Delivery, Handler, Place};
 use crate::dead_letter::{self, row::Model as Letter};
@@ -55,7 +55,7 @@ impl<H: Handler> Consumer<H> {
         for (partition, place) in (0..).zip(places) {
             let Some(place) = place else { continue };
             if let Err(error) = place.held.clone().scope(self.redrive_partition(partition)).await {
-                tracing::warn!(service = self.service, stream = %self.stream, partition, %error, "what was set aside cannot be tried now; trying again");
+                tracing::warn!(service = self.service, stream = %self.stream, partition, error = %chain(&error), "what was set aside cannot be tried now; trying again");
             }
         }
     }
@@ -81,13 +81,13 @@ impl<H: Handler> Consumer<H> {
 
     /// The effects, and that it is a dead letter no more, in one transaction.
     async fn try_again(&self, partition: u32, letter: &Letter) -> Result<()> {
-        let delivery = Delivery::of_letter(partition, letter)?;
+        let delivery = [Delivery::of_letter(partition, letter)?];
+        let wanted = delivery.iter().all(|one| self.handler.wants(&one.workspace, &one.event.name));
+        if wanted {
+            self.handler.prepare(&delivery).await?;
+        }
         let mut unit = self.db.begin().await?;
-        let applied = if self.handler.wants(&delivery.workspace, &delivery.event.name) {
-            self.handler.apply(&mut unit, &[delivery]).await
-        } else {
-            Ok(())
-        };
+        let applied = if wanted { self.handler.apply(&mut unit, &delivery).await } else { Ok(()) };
         let done = match applied {
             Ok(()) => match dead_letter::forget(unit.db(), letter.id).await {
                 Ok(()) => unit.commit().await,

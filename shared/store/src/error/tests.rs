@@ -86,12 +86,43 @@ async fn the_servers_trouble_is_told_from_ours() {
         let text = format!("DO $$ BEGIN RAISE EXCEPTION 'so' USING ERRCODE = '{code}'; END $$");
         db.execute_unprepared(&text).await.db().unwrap_err()
     };
-    for code in ["53100", "53200", "57P03", "58000", "58030", "58P01", "XX001", "XX002"] {
+    for (code, reason) in [
+        ("53100", "DATABASE_FULL"),
+        ("53200", "DATABASE_BUSY"),
+        ("57P03", "DATABASE_BUSY"),
+        ("58000", "DATABASE_FAILING"),
+        ("58030", "DATABASE_FAILING"),
+        ("58P01", "DATABASE_FAILING"),
+        ("XX001", "DATABASE_FAILING"),
+        ("XX002", "DATABASE_FAILING"),
+    ] {
         let error = raise(code).await;
-        assert_eq!((error.kind, error.reason), (Kind::Unavailable, "DATABASE_BUSY"), "{code}");
+        assert_eq!((error.kind, error.reason), (Kind::Unavailable, reason), "{code}");
     }
     for code in ["XX000", "22012", "23514", "42501", "42P01", "P0001"] {
         let error = raise(code).await;
         assert_eq!((error.kind, error.reason), (Kind::Internal, "INTERNAL"), "{code}");
     }
+}
+
+/// A former primary, to which connections still lead.
+#[tokio::test]
+async fn a_standby_is_told_from_a_refusal() {
+    let db = accounts("standby").await;
+    let standby = db.begin().await.unwrap();
+    standby.execute_unprepared("SET TRANSACTION READ ONLY").await.unwrap();
+    let error = standby.execute_unprepared(&add(1)).await.db().unwrap_err();
+    assert_eq!((error.kind, error.reason), (Kind::Unavailable, "DATABASE_READ_ONLY"));
+}
+
+/// The file may not grow: what a full disk makes of it.
+#[tokio::test]
+async fn a_full_file_is_said_to_be_full() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", folder.path().join("full.db").display());
+    let db = crate::connect::sqlite(&url, 1, false).await.unwrap();
+    db.execute_unprepared("CREATE TABLE note (text); PRAGMA max_page_count = 3").await.unwrap();
+    let error = db.execute_unprepared("INSERT INTO note VALUES (zeroblob(100000))").await.db().unwrap_err();
+    assert_eq!((error.kind, error.reason), (Kind::Unavailable, "DATABASE_FULL"));
+    assert!(error.message.contains("make room"), "{error}");
 }

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kernel::{Error, Result};
+use kernel::{Error, Result, chain};
 use sea_orm::sqlx::postgres::PgConnection;
 use sea_orm::sqlx::{self, Connection as _, Row as _};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::{BEAT, HOLDS, Holdings, Inner};
 
@@ -32,13 +32,15 @@ const HERE: &str = concat!(
     now!(),
     " + $2) ON CONFLICT (name) DO UPDATE SET expires_at = excluded.expires_at"
 );
-/// Processes that are not here any more are forgotten.
+/// Processes that are not here any more are forgotten. One that is just saying that it is here after all is not waited for:
+/// it may be about to forget us.
 const BURY: &str = concat!(
-    "DELETE FROM lease WHERE name LIKE 'member %' AND holder <> $1 AND (expires_at < ",
+    "DELETE FROM lease WHERE name IN (SELECT name FROM lease WHERE name LIKE 'member %' AND holder <> $1 \
+     AND (expires_at < ",
     now!(),
     " OR ",
     gone!(),
-    ")"
+    ") FOR UPDATE SKIP LOCKED)"
 );
 const COUNT: &str = "SELECT count(*) AS n FROM lease WHERE name LIKE 'member %'";
 const RENEW: &str = concat!(
@@ -68,21 +70,27 @@ pub(super) async fn repeat(inner: &Inner) {
         let begun = Instant::now();
         let mut alive = match session.take() {
             Some(session) => session,
-            None => match Session::open(inner).await {
-                Ok(session) => session,
+            None => match inner.db.own_connection().await {
+                Ok(connection) => Session::begin(inner, connection),
                 Err(error) => {
-                    tracing::warn!(%error, "leases cannot be renewed; trying again");
+                    tracing::warn!(error = %chain(&error), "leases cannot be renewed; trying again");
                     continue;
                 }
             },
         };
-        match alive.beat(inner).await {
+        // Leases that are not renewed for so long have run out, and a server's machine that is gone never answers.
+        let beat = timeout(HOLDS, alive.beat(inner)).await;
+        match beat.unwrap_or_else(|_| Err(Error::unavailable("the database does not answer"))) {
             Ok(fences) => {
                 let holdings = Holdings { fences, until: Some(begun + HOLDS) };
                 inner.held.send_if_modified(|held| held.update(holdings, Instant::now()));
                 session = Some(alive);
             }
-            Err(error) => tracing::warn!(%error, "leases cannot be renewed; trying again"),
+            Err(error) => {
+                tracing::warn!(error = %chain(&error), "leases cannot be renewed; trying again");
+                // Behind the same address there may be another server now, which lacks the last commits.
+                inner.db.forget();
+            }
         }
     }
 }
@@ -90,17 +98,28 @@ pub(super) async fn repeat(inner: &Inner) {
 struct Session {
     connection: PgConnection,
     holder: String,
+    /// The lock is held that says that this process lives.
+    locked: bool,
     /// Names that have a row.
     added: BTreeSet<String>,
 }
 
 impl Session {
-    async fn open(inner: &Inner) -> Result<Self> {
-        let mut connection = inner.db.own_connection().await?;
+    fn begin(inner: &Inner, connection: PgConnection) -> Self {
         let holder = inner.db.replica().to_owned();
-        let lock = "SELECT pg_advisory_lock(hashtextextended(current_schema() || ' ' || $1, 0))";
-        sqlx::query(lock).bind(&holder).execute(&mut connection).await.map_err(failed)?;
-        Ok(Self { connection, holder, added: BTreeSet::new() })
+        Self { connection, holder, locked: false, added: BTreeSet::new() }
+    }
+
+    /// Takes the lock of this process's name. The server may keep it for a connection that broke without its knowledge,
+    /// for hours; then that one says that we live, until we can.
+    async fn live(&mut self) -> Result<()> {
+        if !self.locked {
+            let lock =
+                "SELECT pg_try_advisory_lock(hashtextextended(current_schema() || ' ' || $1, 0)) AS taken";
+            let row = sqlx::query(lock).bind(&self.holder).fetch_one(&mut self.connection).await;
+            self.locked = row.and_then(|row| row.try_get("taken")).map_err(failed)?;
+        }
+        Ok(())
     }
 
     /// Work that was not there before (a channel was made) gets a row to share it by.
@@ -115,6 +134,7 @@ impl Session {
 
     /// Renews what is held and takes or gives back what makes the shares even; the fences of what is held then.
     async fn beat(&mut self, inner: &Inner) -> Result<BTreeMap<String, i64>> {
+        self.live().await?;
         let names: Vec<String> = inner.names().into_iter().collect();
         self.add(&names).await?;
         let holds = i64::try_from(HOLDS.as_millis()).unwrap_or(i64::MAX);

@@ -3,6 +3,7 @@
 
 mod dead_letters;
 mod falls;
+mod gone;
 mod unreadable;
 
 use std::path::PathBuf;

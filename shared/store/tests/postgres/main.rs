@@ -1,6 +1,7 @@
 //! What only PostgreSQL has: a schema that others migrate, walls between tenants, several processes of one service.
 #![expect(clippy::unwrap_used, reason = "a test fails where something is missing")]
 
+mod gone;
 mod leases;
 mod schema;
 mod walls;
@@ -227,29 +228,6 @@ async fn small_batches_keep_a_distance() {
     let small = batches.iter().filter(|events| **events < FULL).count();
     let room = begin.elapsed().as_millis() / 20 + 1;
     assert!(small as u128 <= room, "{room} small batches have room: {batches:?}");
-}
-
-/// What memory keeps is to be read anew after another process has written, and only then.
-#[tokio::test]
-async fn a_unit_knows_that_others_wrote() {
-    let (config, first) = migrated().await;
-    let second = open(&config, now).await.unwrap();
-    let heard = async |db: &Database, commits: bool| {
-        let unit = db.begin().await.unwrap();
-        let heard = unit.others_wrote();
-        if commits {
-            unit.commit().await.unwrap()
-        } else {
-            unit.roll_back().await.unwrap()
-        }
-        heard
-    };
-    assert!(heard(&first, true).await, "who knows what was before");
-    assert!(!heard(&first, true).await);
-    assert!(heard(&second, false).await);
-    assert!(heard(&second, true).await, "said again until it is acted upon");
-    assert!(heard(&first, true).await);
-    assert!(!heard(&first, true).await);
 }
 
 #[tokio::test]

@@ -48,6 +48,10 @@ async fn roles_that_no_wall_holds_and_missing_owners_are_refused() {
     let as_admin = admin.rsplit_once('/').unwrap().0;
     let free = DatabaseConfig::new(format!("{as_admin}/guanxi_test?options=-c%20search_path{schema}"));
     assert_eq!(refusal(&free, now).await.0, "DATABASE_ROLE");
+    let owner = DatabaseConfig::new(config.owner_url.expose());
+    let (reason, message) = refusal(&owner, now).await;
+    assert_eq!(reason, "DATABASE_ROLE");
+    assert!(message.contains("owns its tables"), "{message}");
     let ordered_by_language = DatabaseConfig::new(format!("{as_admin}/template1"));
     let found = open(&ordered_by_language, now).await.unwrap_err();
     assert!(["DATABASE_COLLATION", "SCHEMA_BEHIND"].contains(&found.reason), "{found}");
