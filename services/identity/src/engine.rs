@@ -1,7 +1,8 @@
 //! One piece of work at a time: a transaction, what memory knows, and the graph between them.
 //!
 //! Whoever writes first begins a unit of work and then takes the session; both are held until the commit, so that
-//! memory and database never disagree. A session that is not kept forgets everything.
+//! memory and database never disagree. A session that is not kept forgets everything, and so does the first one after
+//! another process has written, which units of work without a session (a consumer's position alone) find too.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -28,7 +29,15 @@ pub(crate) struct Engine {
     pub ids: Ids,
     pub clock: Clock,
     cache: usize,
-    memories: Arc<Mutex<HashMap<Workspace, Memory>>>,
+    memories: Arc<Mutex<Memories>>,
+}
+
+/// What is remembered of each workspace.
+#[derive(Debug, Default)]
+struct Memories {
+    by_workspace: HashMap<Workspace, Memory>,
+    /// The state of the database that they are of, as [`Unit::generation`] says it.
+    generation: u64,
 }
 
 impl Engine {
@@ -46,8 +55,9 @@ impl Engine {
     /// Waits until nobody else writes. What other processes may have written meanwhile is read anew.
     pub(crate) async fn session(&self, unit: &Unit) -> Session {
         let mut memories = self.memories.clone().lock_owned().await;
-        if unit.others_wrote() {
-            memories.clear();
+        if memories.generation != unit.generation() {
+            memories.by_workspace.clear();
+            memories.generation = unit.generation();
         }
         Session { memories, done: Vec::new(), cache: self.cache, kept: false }
     }
@@ -56,7 +66,7 @@ impl Engine {
 /// The right to write.
 #[derive(Debug)]
 pub(crate) struct Session {
-    memories: OwnedMutexGuard<HashMap<Workspace, Memory>>,
+    memories: OwnedMutexGuard<Memories>,
     done: Vec<(Workspace, Learned)>,
     cache: usize,
     kept: bool,
@@ -80,7 +90,8 @@ impl Session {
         workspace: &Workspace,
     ) -> Result<Work<'a>> {
         let cache = self.cache;
-        let memory = self.memories.entry(workspace.clone()).or_insert_with(|| Memory::new(cache));
+        let memories = &mut self.memories.by_workspace;
+        let memory = memories.entry(workspace.clone()).or_insert_with(|| Memory::new(cache));
         let apart = match &memory.apart {
             Some(apart) => apart.clone(),
             None => {
@@ -111,7 +122,7 @@ impl Session {
     /// After the commit: remembers.
     pub(crate) fn keep(mut self) {
         for (workspace, learned) in std::mem::take(&mut self.done) {
-            if let Some(memory) = self.memories.get_mut(&workspace) {
+            if let Some(memory) = self.memories.by_workspace.get_mut(&workspace) {
                 memory.learn(learned);
             }
         }
@@ -123,7 +134,7 @@ impl Session {
         let workspaces: Vec<Workspace> = self.done.iter().map(|(workspace, _)| workspace.clone()).collect();
         let publishing = unit.commit_to_publish().await?;
         for workspace in workspaces {
-            self.memories.remove(&workspace);
+            self.memories.by_workspace.remove(&workspace);
         }
         self.kept = true;
         drop(self);
@@ -135,7 +146,7 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         if !self.kept {
-            self.memories.clear();
+            self.memories.by_workspace.clear();
         }
     }
 }

@@ -154,12 +154,14 @@ impl Registry {
 async fn load(db: &impl ConnectionTrait, workspace: &Workspace) -> Result<Index> {
     let mut versions: BTreeMap<String, BTreeMap<i32, Arc<Definition>>> = BTreeMap::new();
     for row in journeys::versions(db, workspace).await? {
-        match Definition::read(&journeys::decode(&row.body)?) {
-            Ok(definition) => {
+        let definition = journeys::decode(&row.body).ok().and_then(|body| Definition::read(&body).ok());
+        match definition {
+            Some(definition) => {
                 versions.entry(row.journey).or_default().insert(row.version, Arc::new(definition));
             }
-            // It was in order when it was published: the language has changed since. Its runs end with an error.
-            Err(_) => {
+            // It was in order when it was published: the language has changed since, or the row is damaged. Its runs end
+            // with an error.
+            None => {
                 tracing::error!(
                     journey = row.journey,
                     version = row.version,

@@ -109,8 +109,10 @@ impl JetStreamLog {
     ///
     /// # Errors
     /// [`kernel::Kind::Invalid`] for options that cannot be; [`kernel::Kind::Unavailable`] when no server answers within
-    /// five seconds; [`kernel::Kind::Precondition`] when the server refuses us, runs without JetStream or takes no
-    /// messages of 2 MiB, or when the streams were made with another number of partitions or by somebody else.
+    /// five seconds, or a cluster has not agreed on who leads it within twenty-five; [`kernel::Kind::Precondition`] when
+    /// the server refuses us, runs without JetStream or takes no messages of 2 MiB, when fewer servers than there are to
+    /// be replicas have come up within that time, or when the streams were made with another number of partitions or by
+    /// somebody else.
     pub async fn connect(options: Options) -> Result<Arc<Self>> {
         validate(&options)?;
         let (shared, keeper, retired) = connect::open(options).await?;

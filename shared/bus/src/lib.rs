@@ -126,7 +126,7 @@ pub trait Log: fmt::Debug + Send + Sync + 'static {
     fn wait(&self, stream: Stream, partition: u32, position: u64) -> BoxFuture<'_, ()>;
 
     /// Returns when [`Log::end`] of every partition covers whatever anybody, in any process, was answered for before the
-    /// call. A log that only this process writes, as which this default takes it, is always there.
+    /// call, and [`Log::start`] what was deleted before it. A log that only this process writes, as which this default takes it, is always there.
     ///
     /// # Errors
     /// [`kernel::Kind::Unavailable`] when the log cannot be asked.

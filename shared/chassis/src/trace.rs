@@ -143,6 +143,10 @@ impl<H> Traced<H> {
 }
 
 impl<H: Handler> Handler for Traced<H> {
+    async fn prepare(&self, batch: &[Delivery]) -> Result<()> {
+        self.inner.prepare(batch).await
+    }
+
     async fn apply(&self, unit: &mut Unit, batch: &[Delivery]) -> Result<()> {
         let traces = batch.iter().map(|delivery| delivery.event.trace_parent.as_str());
         spans("apply", self.service, traces).around(Box::pin(self.inner.apply(unit, batch))).await

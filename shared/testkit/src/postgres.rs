@@ -1,7 +1,7 @@
 //! A throw-away PostgreSQL: the one that `DATABASE_URL` names (a superuser's URL), else one that this process starts on
 //! a free port and that ends with it.
 
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -44,6 +44,8 @@ struct Own {
     /// Ends when its standard input does: when this process is gone, however it went.
     guard: Child,
     folder: TempDir,
+    /// What it was told besides port and [`OPTIONS`].
+    options: String,
 }
 
 impl Drop for Own {
@@ -81,13 +83,13 @@ impl Postgres {
         let given = std::env::var("DATABASE_URL").ok();
         let server = match given {
             Some(admin) => Self { address: address_of(&admin)?, admin, own: None },
-            None => Self::start_own(FORGETFUL)?,
+            None => Self::start_own(FORGETFUL, &[])?,
         };
         server.prepare().await?;
         Ok(server)
     }
 
-    fn start_own(options: &str) -> Result<Self> {
+    fn start_own(options: &str, files: &[(&str, &str)]) -> Result<Self> {
         let programs = programs()?;
         let folder = tempfile::tempdir().map_err(|cause| failed("no temporary folder", cause))?;
         let user = Unprivileged::find()?;
@@ -104,6 +106,14 @@ impl Postgres {
             .map_err(|cause| failed("initdb cannot be run", cause))?;
         if !made.success() {
             return Err(Error::unavailable("initdb failed; its reason stands above"));
+        }
+        for (name, content) in files {
+            let file = data.join(name);
+            std::fs::write(&file, content).map_err(|cause| failed(name, cause))?;
+            // It uses no key that others may read.
+            let alone = std::fs::Permissions::from_mode(0o600);
+            std::fs::set_permissions(&file, alone).map_err(|cause| failed(name, cause))?;
+            user.give(&file)?;
         }
         let port = free_port()?;
         // The shell goes on until its standard input ends, then ends the server, which may have been started again
@@ -128,7 +138,7 @@ impl Postgres {
         Ok(Self {
             address: format!("127.0.0.1:{port}"),
             admin: format!("postgres://postgres@127.0.0.1:{port}/postgres"),
-            own: Some(Own { guard, folder }),
+            own: Some(Own { guard, folder, options: options.to_owned() }),
         })
     }
 
@@ -137,7 +147,16 @@ impl Postgres {
     /// # Errors
     /// See [`Postgres::shared`].
     pub async fn start_apart() -> Result<Self> {
-        let server = Self::start_own(FORGETFUL)?;
+        Self::start_with("", &[]).await
+    }
+
+    /// The same, told these options (`-c name=value`), with these files (name and content) in its data directory, which it
+    /// alone may read and from which relative paths in options lead.
+    ///
+    /// # Errors
+    /// See [`Postgres::shared`].
+    pub async fn start_with(options: &str, files: &[(&str, &str)]) -> Result<Self> {
+        let server = Self::start_own(&format!("{FORGETFUL} {options}"), files)?;
         server.prepare().await?;
         Ok(server)
     }
@@ -147,7 +166,7 @@ impl Postgres {
     /// # Errors
     /// See [`Postgres::shared`].
     pub async fn start_durable() -> Result<Self> {
-        let server = Self::start_own("")?;
+        let server = Self::start_own("", &[])?;
         server.prepare().await?;
         Ok(server)
     }
@@ -157,7 +176,7 @@ impl Postgres {
     /// # Errors
     /// When it is not a server of this process's own, or is gone already.
     pub fn crash(&self) -> Result<()> {
-        let file = self.folder()?.join("data/postmaster.pid");
+        let file = self.own()?.folder.path().join("data/postmaster.pid");
         let content = std::fs::read_to_string(file).map_err(|cause| failed("postmaster.pid", cause))?;
         let id = content.lines().next().unwrap_or_default();
         let killed = Command::new("kill").args(["-KILL", id]).status();
@@ -170,9 +189,10 @@ impl Postgres {
     /// # Errors
     /// When it is not a server of this process's own, or does not start.
     pub fn restart(&self) -> Result<()> {
-        let folder = self.folder()?;
+        let own = self.own()?;
+        let folder = own.folder.path();
         let port = self.address.rsplit(':').next().unwrap_or_default();
-        let options = format!("-p {port} {OPTIONS} {FORGETFUL}");
+        let options = format!("-p {port} {OPTIONS} {}", own.options);
         let begin = Instant::now();
         while begin.elapsed() < PATIENCE {
             let started = Unprivileged::find()?
@@ -195,10 +215,8 @@ impl Postgres {
         Err(Error::unavailable(format!("PostgreSQL did not start within {PATIENCE:?}")))
     }
 
-    fn folder(&self) -> Result<&Path> {
-        let own = self.own.as_ref();
-        own.map(|own| own.folder.path())
-            .ok_or_else(|| Error::internal("the server is not this process's own"))
+    fn own(&self) -> Result<&Own> {
+        self.own.as_ref().ok_or_else(|| Error::internal("the server is not this process's own"))
     }
 
     async fn prepare(&self) -> Result<()> {

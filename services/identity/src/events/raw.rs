@@ -63,8 +63,12 @@ impl Raw {
 }
 
 impl Handler for Raw {
+    async fn prepare(&self, batch: &[Delivery]) -> Result<()> {
+        self.repeats.prepare(batch).await
+    }
+
     async fn apply(&self, unit: &mut Unit, batch: &[Delivery]) -> Result<()> {
-        let batch = self.repeats.leave_out(batch).await?;
+        let batch = self.repeats.leave_out(batch);
         let mut session = self.engine.session(unit).await;
         let mut workspaces: Vec<(&Workspace, Vec<&Delivery>)> = Vec::new();
         for delivery in batch {
@@ -81,12 +85,14 @@ impl Handler for Raw {
     }
 
     fn committed(&self) {
+        self.repeats.keep();
         if let Some(session) = self.take() {
             session.keep();
         }
     }
 
     fn rolled_back(&self) {
+        self.repeats.forget();
         drop(self.take());
     }
 }

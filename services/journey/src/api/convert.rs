@@ -1,21 +1,22 @@
 //! Runs as the API shows them.
 
-use kernel::{Result, Time};
+use kernel::Time;
 use wire::journey as proto;
 
 use crate::domain::run::cause_id;
 use crate::store::runs::{self, Run, Step};
 
 /// A run and, where wanted, its history.
-pub(super) fn run(row: Run, history: Vec<Step>) -> Result<proto::Run> {
+pub(super) fn run(row: Run, history: Vec<Step>) -> proto::Run {
     let state = match row.state.as_str() {
         runs::WAITING => proto::RunState::Waiting,
         runs::EXITED => proto::RunState::Exited,
         _ => proto::RunState::Ready,
     };
-    let trigger = runs::trigger(&row)?;
+    // One that is damaged is shown all the same, so that it can be seen and ended.
+    let cause_id = runs::trigger(&row).map(|trigger| cause_id(&trigger).to_owned()).unwrap_or_default();
     let stamp = |time: i64| Time(time).into();
-    Ok(proto::Run {
+    proto::Run {
         run_id: row.run_id.to_string(),
         journey_key: row.journey,
         version: row.version,
@@ -26,9 +27,9 @@ pub(super) fn run(row: Run, history: Vec<Step>) -> Result<proto::Run> {
         entered_at: Some(stamp(row.entered_at)),
         exited_at: row.exited_at.map(stamp),
         exit_reason: row.reason,
-        cause_id: cause_id(&trigger).to_owned(),
+        cause_id,
         history: history.into_iter().map(step).collect(),
-    })
+    }
 }
 
 /// One step of a history.

@@ -49,7 +49,7 @@ impl Api {
         };
         let mut rows = runs::list(self.shared.cx.db.read(), &caller.workspace, &filter, &page).await?;
         let next_page_token = page.cut(&mut rows, runs::place);
-        let runs = rows.into_iter().map(|row| convert::run(row, Vec::new())).collect::<Result<_>>()?;
+        let runs = rows.into_iter().map(|row| convert::run(row, Vec::new())).collect();
         Ok(proto::ListRunsResponse { runs, next_page_token })
     }
 
@@ -77,7 +77,7 @@ impl Api {
         let row = runs::find(db, &caller.workspace, id.0).await?.filter(|row| row.state != runs::ENTERING);
         let row = row.ok_or_else(|| Error::not_found("run", id))?;
         let history = runs::history(db, &caller.workspace, id.0).await?;
-        Ok(proto::GetRunResponse { run: Some(convert::run(row, history)?) })
+        Ok(proto::GetRunResponse { run: Some(convert::run(row, history)) })
     }
 
     pub(super) async fn do_cancel_run(
@@ -95,15 +95,15 @@ impl Api {
             let message = format!("run {id} is over already");
             return Err(Error::new(Kind::Precondition, "RUN_EXITED", message));
         }
-        let before = convert::run(row.clone(), Vec::new())?;
-        let mut work = Work::of(row, caller.workspace.clone(), Arc::new(Definition::nothing()))?;
+        let before = convert::run(row.clone(), Vec::new());
+        let mut work = Work::of(row, caller.workspace.clone(), Arc::new(Definition::nothing()));
         let reason = if message.reason.is_empty() { CANCELLED.to_owned() } else { message.reason };
         work.step(&self.shared, Input::Stop { reason }, &Truths::new(), now);
         let mut ledger = Ledger::default();
         ledger.take(&self.shared, &mut unit, &mut work, now)?;
         ledger.save(unit.db()).await?;
         let history = runs::history(unit.db(), &caller.workspace, id.0).await?;
-        let after = convert::run(work.row, Vec::new())?;
+        let after = convert::run(work.row, Vec::new());
         audit::changed(&mut unit, &caller, ("run", &before.run_id), &before, &after)?;
         unit.commit().await?;
         let history = history.into_iter().map(convert::step).collect();

@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use chassis::trace;
-use kernel::{Result, Time, Workspace};
+use kernel::{Error, Result, Time, Workspace, chain};
 use uuid::Uuid;
 use wire::event::Event;
 
@@ -36,6 +36,8 @@ pub(crate) struct Work {
     pub(crate) fate: Fate,
     /// Whether its journey is paused.
     pub(crate) paused: bool,
+    /// What cannot be read of its row. Nothing can be done with it then but to end it.
+    pub(crate) damage: Option<Error>,
 }
 
 /// What becomes of a claimed run in this round.
@@ -91,8 +93,12 @@ async fn claim(shared: &Shared, row: runs::Run) -> Result<Work> {
     let definition = known.and_then(|known| known.definition(row.version)).cloned();
     let paused = is(journeys::PAUSED);
     let given = definition.clone().unwrap_or_else(|| Arc::new(Definition::nothing()));
-    let mut work = Work { paused, ..Work::of(row, workspace, given)? };
-    let end = if definition.is_none() {
+    let mut work = Work { paused, ..Work::of(row, workspace, given) };
+    if let Some(damage) = &work.damage {
+        let run = &work.row;
+        tracing::error!(run = %run.run_id, journey = run.journey, error = %chain(damage), "a run is unreadable and ends");
+    }
+    let end = if definition.is_none() || work.damage.is_some() {
         Some("error")
     } else if is(journeys::ARCHIVED) {
         Some("archived")
@@ -112,19 +118,19 @@ async fn claim(shared: &Shared, row: runs::Run) -> Result<Work> {
 }
 
 impl Work {
-    /// A run as it stands in its row.
-    pub(crate) fn of(row: runs::Run, workspace: Workspace, definition: Arc<Definition>) -> Result<Self> {
-        let (trigger, state) = (runs::trigger(&row)?, runs::state(&row)?);
-        Ok(Self {
-            row,
-            workspace,
-            definition,
-            trigger,
-            state,
-            actions: Vec::new(),
-            fate: Fate::Kept,
-            paused: false,
-        })
+    /// A run as it stands in its row. One that is damaged is no error: it would hold up all others.
+    pub(crate) fn of(row: runs::Run, workspace: Workspace, definition: Arc<Definition>) -> Self {
+        let mut damage = None;
+        let trigger = runs::trigger(&row).unwrap_or_else(|error| {
+            damage = Some(error);
+            Event::default()
+        });
+        let state = runs::state(&row).unwrap_or_else(|error| {
+            damage = Some(error);
+            runs::remains(&row)
+        });
+        let (actions, fate, paused) = (Vec::new(), Fate::Kept, false);
+        Self { row, workspace, definition, trigger, state, actions, fate, paused, damage }
     }
 
     /// Whether this round goes on with it.

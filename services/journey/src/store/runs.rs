@@ -15,7 +15,7 @@ use sea_orm::{
 use store::StoreResult as _;
 use uuid::Uuid;
 
-pub(crate) use convert::{new, put, state, trigger};
+pub(crate) use convert::{new, put, remains, state, trigger};
 pub(crate) use page::{Filter, list, parse_place, place};
 pub(crate) use sweep::{Pace, any_live, delete, move_records, pace};
 

@@ -1,5 +1,6 @@
 //! Connecting for the first time.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
@@ -23,7 +24,8 @@ use crate::tail::Tail;
 
 /// A server that answers no ping for about three times this is taken for lost.
 const PING: Duration = Duration::from_secs(2);
-/// So long servers that have just started have to agree on who leads them, and then a stream: up to nine seconds each.
+/// So long servers that have just started have to be there all, and to agree on who leads them, and then a stream: up to
+/// nine seconds each.
 const ELECTING: Duration = Duration::from_secs(20);
 /// Pause before they are asked again.
 const AGAIN: Duration = Duration::from_millis(200);
@@ -49,12 +51,12 @@ pub(super) async fn open(options: Options) -> Result<(Arc<Shared>, Keeper, Retir
     Ok((shared, keeper, retiring))
 }
 
-/// Finds or makes the streams, as soon as the servers agree on who leads them.
+/// Finds or makes the streams, as soon as enough servers are there and agree on who leads them.
 async fn begin(shared: &Shared, options: &Options) -> Result<()> {
     let end = Instant::now() + ELECTING;
     loop {
         let flaw = match timeout(PATIENCE, keeper::begin(shared, options)).await {
-            Ok(Err(error)) if error.kind == Kind::Unavailable => error,
+            Ok(Err(error)) if may_pass(&error) => error,
             Ok(begun) => return begun,
             Err(_) => unreachable(&shared.address, &"JetStream does not answer"),
         };
@@ -64,6 +66,11 @@ async fn begin(shared: &Shared, options: &Options) -> Result<()> {
         tracing::warn!(error = %flaw, "the event log is not ready; asking again");
         sleep(AGAIN).await;
     }
+}
+
+/// At the first start servers come up one by one.
+fn may_pass(error: &Error) -> bool {
+    error.kind == Kind::Unavailable || error.reason == streams::TOO_FEW_SERVERS
 }
 
 async fn client(options: &Options, address: &Address, events: mpsc::UnboundedSender<bool>) -> Result<Client> {
@@ -113,14 +120,22 @@ fn refused(address: &Address, error: &ConnectError) -> Error {
             "LOG_ACCESS",
             format!("the NATS server {address} refuses our user or password; check common.bus.url"),
         ),
-        ConnectErrorKind::Tls => Error::precondition(
+        _ if is_tls(error) => Error::precondition(
             "LOG_TLS",
             format!(
-                "TLS with the NATS server {address} fails ({error}); check its certificate and our authority"
+                "TLS with the NATS server {address} fails ({error}); check its certificate and common.bus.authority, and ours \
+                 where it wants one"
             ),
         ),
         _ => unreachable(address, error),
     }
+}
+
+/// Whatever is not believed in a handshake comes as something that could not be read.
+fn is_tls(error: &ConnectError) -> bool {
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<io::Error>());
+    error.kind() == ConnectErrorKind::Tls
+        || cause.is_some_and(|cause| cause.kind() == io::ErrorKind::InvalidData)
 }
 
 fn unreachable(address: &Address, why: &dyn std::fmt::Display) -> Error {

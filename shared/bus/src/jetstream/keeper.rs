@@ -10,7 +10,7 @@ use kernel::{Error, Result};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout};
 
-use super::message::{MAX_BYTES, behind, first_position};
+use super::message::{MAX_BYTES, MORE_PAYLOAD, behind, first_position};
 use super::shared::{Bounds, PATIENCE, Shared, Topic};
 use super::streams::{self, Found};
 use super::{Options, cursor};
@@ -130,7 +130,8 @@ async fn settle(shared: &Shared, options: &Options, grown: &mut [Grown; 2]) -> R
     let mut renumbered = false;
     for (topic, grown) in shared.topics.iter().zip(grown) {
         let known = topic.known.load(Ordering::Acquire);
-        *grown = match *grown {
+        let before = *grown;
+        *grown = match before {
             None => Some((known, None)),
             Some((before, _)) if before != known => Some((known, Some(Instant::now()))),
             same => same,
@@ -142,10 +143,15 @@ async fn settle(shared: &Shared, options: &Options, grown: &mut [Grown; 2]) -> R
             shared.link.send_modify(|link| link.trouble = Some(trouble));
             renumber(shared, topic, &found).await?;
             renumbered = true;
+        } else if was_purged(before, base + found.first, options.retention) {
+            tracing::error!(
+                stream = topic.name,
+                "the stream was purged: records that were not read yet are lost"
+            );
+            // Said once.
+            *grown = Some((known, None));
         }
-        let age = grown.and_then(|(_, at)| at).map(|at| at.elapsed());
-        let young = age.is_some_and(|age| options.retention.is_none_or(|retention| age < retention));
-        move_start(topic, &found, young);
+        topic.begins_at(found.base + found.first);
     }
     Ok(renumbered)
 }
@@ -207,7 +213,7 @@ async fn same(shared: &Shared, options: &Options, topic: &Topic, base: u64, know
 async fn renumber(shared: &Shared, topic: &Topic, found: &Found) -> Result<()> {
     let lasts = try_join_all(topic.partitions.iter().map(|partition| topic.last(partition))).await?;
     topic.known.fetch_max(found.base + found.last, Ordering::AcqRel);
-    let start = first_position(found.base + found.first.max(1));
+    let start = first_position(found.base + found.first);
     for (partition, last) in topic.partitions.iter().zip(lasts) {
         let begin = match last {
             Some(last) => Bounds { start, end: behind(found.base + last) },
@@ -229,20 +235,12 @@ async fn renumber(shared: &Shared, topic: &Topic, found: &Found) -> Result<()> {
     Ok(())
 }
 
-/// What the server keeps no longer is gone here too; `young` if it was too young for that.
-fn move_start(topic: &Topic, found: &Found, young: bool) {
-    let had_any =
-        topic.partitions.iter().map(|partition| partition.bounds()).any(|bounds| bounds.start < bounds.end);
-    if !found.any && had_any && young {
-        tracing::error!(
-            stream = topic.name,
-            "the stream was purged: records that were not read yet are lost"
-        );
-    }
-    let start = if found.any { found.base + found.first } else { found.base + found.last + 1 };
-    for partition in &topic.partitions {
-        partition.begins_at(first_position(start));
-    }
+/// Whether the newest record of some moment is gone, and too young for that: then all before it are gone as well, whatever
+/// has been appended since.
+fn was_purged(before: Grown, first: u64, retention: Option<Duration>) -> bool {
+    let Some((newest, Some(seen))) = before else { return false };
+    // It had been there since the look before that, at the most.
+    first > newest && retention.is_none_or(|retention| seen.elapsed() + EVERY < retention)
 }
 
 fn check_payload(shared: &Shared) -> Result<()> {
@@ -253,8 +251,7 @@ fn check_payload(shared: &Shared) -> Result<()> {
     Err(Error::precondition(
         "LOG_PAYLOAD",
         format!(
-            "the NATS server {} takes messages of {takes} bytes and the event log needs {MAX_BYTES}; write \
-             `max_payload: 8MB` into the server's configuration",
+            "the NATS server {} takes messages of {takes} bytes and the event log needs {MAX_BYTES}; {MORE_PAYLOAD}",
             shared.address
         ),
     ))
@@ -273,4 +270,23 @@ fn check_cluster(shared: &Shared, options: &Options) -> Result<()> {
             options.replicas, shared.address
         ),
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn young_records_that_are_gone_were_purged_and_old_ones_were_not() {
+        let hour = Duration::from_secs(3_600);
+        let seen_now = Some((7, Some(Instant::now())));
+        for (first, gone) in [(3, false), (7, false), (8, true), (12, true)] {
+            assert_eq!(was_purged(seen_now, first, Some(hour)), gone, "{first}");
+            assert_eq!(was_purged(seen_now, first, None), gone, "{first}");
+        }
+        assert!(!was_purged(seen_now, 12, Some(EVERY)), "they may have grown old");
+        for nothing_known in [None, Some((7, None))] {
+            assert!(!was_purged(nothing_known, 12, Some(hour)));
+        }
+    }
 }

@@ -13,7 +13,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::message;
+use super::message::{self, MORE_PAYLOAD};
 use super::shared::{PATIENCE, Partition, Shared, Topic};
 use crate::{Record, Stream};
 
@@ -155,9 +155,7 @@ fn refusal(error: &PublishError) -> Option<&'static str> {
     let cause = std::error::Error::source(error)?;
     match cause.downcast_ref::<async_nats::jetstream::Error>() {
         Some(cause) if FULL_CODES.contains(&cause.error_code()) => Some(FULL),
-        _ if error.kind() == PublishErrorKind::MaxPayloadExceeded => {
-            Some("write `max_payload: 8MB` into the server's configuration")
-        }
+        _ if error.kind() == PublishErrorKind::MaxPayloadExceeded => Some(MORE_PAYLOAD),
         _ => None,
     }
 }

@@ -23,6 +23,8 @@ pub(super) const RECORDS: usize = 1 << SHIFT;
 pub(super) const BYTES: usize = 256 << 10;
 /// No message is longer: a record of the greatest size with the longest names.
 pub(super) const MAX_BYTES: usize = 2 << 20;
+/// What helps a server that takes no message so long.
+pub(super) const MORE_PAYLOAD: &str = "write `max_payload: 4MB` into the server's configuration";
 
 const SHIFT: u32 = 12;
 const VERSION: u8 = 1;

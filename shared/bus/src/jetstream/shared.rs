@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::address::Address;
 use super::cursor::Cursor;
-use super::message;
+use super::{message, streams};
 use crate::Stream;
 use crate::tail::Tail;
 
@@ -150,7 +150,7 @@ impl Topic {
         });
     }
 
-    /// Asks the server where every partition ends.
+    /// Asks the server where the stream begins and every partition ends.
     pub(super) async fn look(&self, base: u64) -> Result<()> {
         let info = self.handle.get_info().await.map_err(|error| unanswered(&self.name, error))?;
         let last = base + info.state.last_sequence;
@@ -158,7 +158,15 @@ impl Topic {
             try_join_all(self.partitions.iter().map(|partition| self.look_at(partition, base))).await?;
             self.seen.store(last, Ordering::Release);
         }
+        self.begins_at(base + streams::first(&info.state));
         Ok(())
+    }
+
+    /// What stands before the message of that number is gone.
+    pub(super) fn begins_at(&self, number: u64) {
+        for partition in &self.partitions {
+            partition.begins_at(message::first_position(number));
+        }
     }
 
     /// Asks the server where a partition ends; says whether anything is kept there.

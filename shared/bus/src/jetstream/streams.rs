@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use async_nats::jetstream::context::{CreateStreamErrorKind, GetStreamErrorKind, UpdateStreamError};
-use async_nats::jetstream::stream::{Config, DiscardPolicy, Info, RetentionPolicy, StorageType};
+use async_nats::jetstream::stream::{Config, DiscardPolicy, Info, RetentionPolicy, State, StorageType};
 use async_nats::jetstream::{Context, ErrorCode};
 use kernel::{Error, Kind, Result};
 
@@ -21,6 +21,8 @@ use crate::Stream;
 const STEP: u64 = 1 << 20;
 /// The server remembers no longer what has been published twice; readers know it anyhow.
 const DUPLICATES: Duration = Duration::from_secs(1);
+/// The reason of errors that say that fewer servers run than a stream is to be kept on.
+pub(super) const TOO_FEW_SERVERS: &str = "LOG_SERVERS";
 /// What a description begins with.
 const MARK: &str = "guanxi event log";
 
@@ -28,11 +30,9 @@ const MARK: &str = "guanxi event log";
 #[derive(Clone, Debug)]
 pub(super) struct Found {
     pub(super) base: u64,
-    /// The server's numbers of the first message kept and of the last one ever.
+    /// The server's numbers of the first message kept, or of the one to come, and of the last one ever.
     pub(super) first: u64,
     pub(super) last: u64,
-    /// Whether any message is kept.
-    pub(super) any: bool,
     partitions: u32,
     config: Config,
 }
@@ -186,12 +186,16 @@ fn read(info: &Info) -> Result<Found> {
     };
     Ok(Found {
         base,
-        first: info.state.first_sequence,
+        first: first(&info.state),
         last: info.state.last_sequence,
-        any: info.state.messages > 0,
         partitions,
         config: info.config.clone(),
     })
+}
+
+/// The server's number of the first message kept, or of the one to come.
+pub(super) fn first(state: &State) -> u64 {
+    if state.messages > 0 { state.first_sequence } else { state.last_sequence + 1 }
 }
 
 fn is_disabled(code: ErrorCode) -> bool {
@@ -209,12 +213,20 @@ fn disabled() -> Error {
 
 /// The server does not want to have the stream like this.
 fn refused(name: &str, options: &Options, cause: &async_nats::jetstream::Error) -> Error {
-    let replicas = [ErrorCode::STREAM_REPLICAS_NOT_SUPPORTED, ErrorCode::CLUSTER_NO_PEERS];
     let advice = match cause.error_code() {
-        code if replicas.contains(&code) => format!(
+        ErrorCode::STREAM_REPLICAS_NOT_SUPPORTED => format!(
             "; common.bus.replicas = {} needs a cluster of that many servers, or set it to 1",
             options.replicas
         ),
+        ErrorCode::CLUSTER_NO_PEERS => {
+            let advice = format!(
+                "common.bus.replicas = {} needs so many servers of the cluster at the same time: see that all of them \
+                 run, or set it to 1 for a smaller cluster",
+                options.replicas
+            );
+            let message = format!("JetStream refuses stream `{name}`: {cause}; {advice}");
+            return Error::precondition(TOO_FEW_SERVERS, message);
+        }
         ErrorCode::STREAM_SUBJECT_OVERLAP => {
             "; another stream has its subjects: use another common.bus.prefix".into()
         }

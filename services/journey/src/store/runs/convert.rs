@@ -80,6 +80,19 @@ pub(crate) fn state(row: &Run) -> Result<RunState> {
     Ok(RunState { node: row.node.clone(), visit: count(row.visit), hops: count(row.hops), stage, held })
 }
 
+/// Where one stands that cannot be read: enough to end it.
+pub(crate) fn remains(row: &Run) -> RunState {
+    let stage = if row.state == ENTERING { Stage::Entering } else { Stage::Arriving };
+    let count = |n: i32| u32::try_from(n).unwrap_or(0);
+    RunState {
+        node: row.node.clone(),
+        visit: count(row.visit),
+        hops: count(row.hops),
+        stage,
+        held: Vec::new(),
+    }
+}
+
 /// Puts where it stands into its row. `at` is when a run that is at work goes on, and when one that is over ended;
 /// while the journey is paused nothing is due.
 pub(crate) fn put(row: &mut Run, state: &RunState, at: Time, paused: bool) {

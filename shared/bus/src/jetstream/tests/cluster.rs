@@ -12,15 +12,23 @@ struct Cluster {
 
 impl Cluster {
     fn start() -> Result<Self> {
+        let mut cluster = Self { servers: Vec::new() };
+        for lines in Self::configurations()? {
+            cluster.servers.push(NatsServer::start_with(&lines)?);
+        }
+        Ok(cluster)
+    }
+
+    /// Of each of the three.
+    fn configurations() -> Result<[String; 3]> {
         let ports = [free_port()?, free_port()?, free_port()?];
         let routes = ports.map(|port| format!("nats-route://127.0.0.1:{port}")).join(", ");
-        let server = |port: &u16| {
-            NatsServer::start_with(&format!(
+        Ok(ports.map(|port| {
+            format!(
                 "max_payload: 8MB\nserver_name: \"s{port}\"\n\
                  cluster {{ name: \"test\", listen: \"127.0.0.1:{port}\", routes: [{routes}] }}"
-            ))
-        };
-        Ok(Self { servers: ports.iter().map(server).collect::<Result<_>>()? })
+            )
+        }))
     }
 
     /// Names of its own on it, each stream kept three times.
@@ -75,6 +83,34 @@ impl Backend for Part {
 }
 
 crate::contract_tests!(three_replicas, Part::new()?);
+
+/// At the first installation servers come up one by one, and two of three already elect a leader.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn streams_are_made_when_the_last_server_has_come() {
+    let [first, second, third] = Cluster::configurations().unwrap();
+    let servers = [first, second].map(|lines| NatsServer::start_with(&lines).unwrap()).into();
+    let mut cluster = Cluster { servers };
+    let mut connecting = tokio::task::JoinSet::new();
+    connecting.spawn(JetStreamLog::connect(cluster.options(1)));
+    let client = async_nats::connect(cluster.servers[0].url()).await.unwrap();
+    let context = async_nats::jetstream::new(client);
+    let wanted = |name: &str| async_nats::jetstream::stream::Config {
+        name: name.to_owned(),
+        num_replicas: 3,
+        ..Default::default()
+    };
+    // They refuse the like of what is being asked of them.
+    let refused =
+        async || context.create_stream(wanted("another")).await.map(drop).map_err(|e| e.to_string());
+    let (begin, mut ticks) = (tokio::time::Instant::now(), tokio::time::interval(TICK));
+    while !refused().await.is_err_and(|said| said.contains("no suitable peers")) {
+        assert!(begin.elapsed() < DEADLINE, "two servers elect no leader");
+        ticks.tick().await;
+    }
+    cluster.servers.push(NatsServer::start_with(&third).unwrap());
+    let log = soon(connecting.join_next()).await.unwrap().unwrap().unwrap();
+    agreed(|| log.append(Stream::Events, records(0..3))).await.unwrap();
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_answered_survives_each_server_in_turn() {

@@ -75,7 +75,7 @@ async fn a_server_without_jetstream_or_with_small_messages() {
     let small = NatsServer::start_with("# max_payload: as it is").unwrap();
     let refused = refusal(Options { url: Secret::new(small.url()), ..Options::default() }).await;
     assert_eq!(refused.kind, Kind::Precondition);
-    assert!(refused.message.contains("max_payload: 8MB"), "{refused}");
+    assert!(refused.message.contains("max_payload: 4MB"), "{refused}");
 }
 
 #[tokio::test]

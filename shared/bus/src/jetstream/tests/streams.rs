@@ -45,6 +45,49 @@ async fn after_a_purge_the_new_is_read_and_nothing_is_waited_for() {
     assert_eq!(read(&later, end).await, [10, 11]);
 }
 
+/// Whoever had read no farther than what is gone sees it by the start.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_purge_the_start_lies_behind_what_is_gone_whatever_came_since() {
+    let place = Place::new(1);
+    let log = place.log().await;
+    append(&log, 0..10).await;
+    let last = entries(&log, 0).await[9].position;
+    operator(&place).await.get_stream(place.events()).await.unwrap().purge().await.unwrap();
+    append(&log, 10..12).await;
+    soon(log.latest(Stream::Events)).await.unwrap();
+    let later = place.log().await;
+    for log in [&log, &later] {
+        let kept = entries(log, 0).await;
+        assert_eq!(kept.len(), 2);
+        let start = log.start(Stream::Events, 0);
+        assert!(last < start && start <= kept[0].position, "{last} {start} {}", kept[0].position);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_purge_leaves_stays_in_its_place() {
+    let place = Place::new(1);
+    let log = place.log().await;
+    for n in 0..10 {
+        append(&log, n..n + 1).await;
+    }
+    let before = entries(&log, 0).await;
+    let stream = operator(&place).await.get_stream(place.events()).await.unwrap();
+    stream.purge().keep(3).await.unwrap();
+    let epoch = log.shared.link.borrow().epoch;
+    log.shared.doubt.notify_one();
+    until("the keeper has looked", || log.start(Stream::Events, 0) > before[6].position).await;
+    append(&log, 10..11).await;
+    for log in [&log, &place.log().await] {
+        let after = entries(log, 0).await;
+        assert_eq!(after[..3], before[7..]);
+        assert_eq!(after[3].record.sequence, 10);
+        assert!(before[6].position < log.start(Stream::Events, 0));
+        assert!(after[3].position > before[9].position);
+    }
+    assert_eq!(log.shared.link.borrow().epoch, epoch, "nothing is numbered anew");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_deleted_stream_is_made_anew_and_positions_grow() {
     let place = Place::new(2);

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use kernel::Kind;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
 
 use super::*;
 
@@ -14,6 +14,11 @@ struct Papers {
 
 impl Papers {
     fn new() -> Self {
+        Self::with_server((2020, 2099))
+    }
+
+    /// The server's certificate holds from the one year to the other.
+    fn with_server((from, to): (i32, i32)) -> Self {
         let papers = Self { folder: tempfile::tempdir().unwrap() };
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -21,7 +26,10 @@ impl Papers {
         papers.write("authority", &authority.pem());
         for (name, host) in [("server", "127.0.0.1"), ("client", "guanxi.example")] {
             let key = KeyPair::generate().unwrap();
-            let params = CertificateParams::new(vec![host.to_owned()]).unwrap();
+            let mut params = CertificateParams::new(vec![host.to_owned()]).unwrap();
+            if name == "server" {
+                (params.not_before, params.not_after) = (date_time_ymd(from, 1, 1), date_time_ymd(to, 1, 1));
+            }
             papers.write(name, &params.signed_by(&key, &authority).unwrap().pem());
             papers.write(&format!("{name}-key"), &key.serialize_pem());
         }
@@ -61,10 +69,13 @@ async fn mutual_tls_works_and_its_failures_are_named() {
         append(&log, 0..3).await;
     }
     let stranger = Papers::new();
+    for authority in [Some(stranger.path("authority")), None] {
+        let refused = soon(JetStreamLog::connect(Options { authority, ..good.clone() })).await.unwrap_err();
+        assert_eq!((refused.kind, refused.reason), (Kind::Precondition, "LOG_TLS"), "{refused}");
+        assert!(refused.message.contains("127.0.0.1"), "{refused}");
+    }
     let missing = Some(PathBuf::from("/没有/ca.pem"));
     for (options, named) in [
-        (Options { authority: Some(stranger.path("authority")), ..good.clone() }, None),
-        (Options { authority: None, ..good.clone() }, None),
         (Options { client: None, ..good.clone() }, None),
         (Options { authority: missing, ..good.clone() }, Some("/没有/ca.pem")),
         (Options { authority: Some(papers.path("client-key")), ..good.clone() }, Some("client-key")),
@@ -76,5 +87,22 @@ async fn mutual_tls_works_and_its_failures_are_named() {
             }
             None => assert!(refused.message.contains("127.0.0.1"), "{refused}"),
         }
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_whose_time_is_over_or_has_not_come_is_refused() {
+    for (years, said) in [((2020, 2021), "xpired"), ((2098, 2099), "ot valid yet")] {
+        let papers = Papers::with_server(years);
+        let server = server(&papers);
+        let options = Options {
+            url: Secret::new(server.url()),
+            authority: Some(papers.path("authority")),
+            client: Some((papers.path("client"), papers.path("client-key"))),
+            ..Options::default()
+        };
+        let refused = soon(JetStreamLog::connect(options)).await.unwrap_err();
+        assert_eq!((refused.kind, refused.reason), (Kind::Precondition, "LOG_TLS"), "{refused}");
+        assert!(refused.message.contains("127.0.0.1") && refused.message.contains(said), "{refused}");
     }
 }
