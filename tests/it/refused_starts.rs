@@ -9,7 +9,8 @@ use tempfile::tempdir;
 use testkit::postgres::Postgres;
 use testkit::{Keys, Stack};
 use tests::cluster::free;
-use tests::platform::binary;
+use tests::platform::{binary, terminate};
+use tokio::net::TcpListener;
 use tokio::process::Command;
 
 /// Longer than it may take to find out.
@@ -18,16 +19,21 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const MEND: i32 = 64;
 const FAILED: i32 = 1;
 
-async fn serve(settings: &[String]) -> Result<Output> {
+async fn serve(service: &str, settings: &[String]) -> Result<Output> {
     let mut command = Command::new(binary()?);
-    command.args(["serve", "profile"]).args(settings.iter().flat_map(|setting| ["--set", setting]));
+    command.args(["serve", service]).args(settings.iter().flat_map(|setting| ["--set", setting]));
     let ended = tokio::time::timeout(PATIENCE, command.kill_on_drop(true).output());
     Ok(ended.await.context("it neither serves nor ends")??)
 }
 
 /// It ends with `code`, the last line it says has all of `words`, and nothing that looks like a crash or a secret.
 async fn refused(settings: &[String], code: i32, words: &[&str]) -> Result<()> {
-    let output = serve(settings).await?;
+    refused_by("profile", settings, code, words).await
+}
+
+/// The same of a process with another service.
+async fn refused_by(service: &str, settings: &[String], code: i32, words: &[&str]) -> Result<()> {
+    let output = serve(service, settings).await?;
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(code), "{settings:?}: {said}");
     let last = said.lines().last().unwrap_or_default();
@@ -101,6 +107,35 @@ async fn a_broker_that_is_away_is_named() -> Result<()> {
     refused(&settings, FAILED, &["NATS", &nobody.to_string(), "common.bus.url"]).await
 }
 
+/// The first process of a container is ended by no signal that it does not listen to.
+#[tokio::test]
+async fn who_waits_for_another_ends_when_asked_to() -> Result<()> {
+    let data = tempdir()?;
+    // They take the connection, and say nothing.
+    let (database, broker) =
+        (TcpListener::bind("127.0.0.1:0").await?, TcpListener::bind("127.0.0.1:0").await?);
+    let database_url = format!("profile.database.url=postgres://guanxi@{}/profile", database.local_addr()?);
+    let owner_url = database_url.replace(".url=", ".owner_url=");
+    let broker_url = format!("common.bus.url=nats://{}", broker.local_addr()?);
+    for (verb, mute, more, code) in [
+        ("serve", &database, vec![&database_url], 0),
+        ("serve", &broker, vec![&broker_url], 0),
+        ("migrate", &database, vec![&database_url, &owner_url], FAILED),
+    ] {
+        let settings = with(&sound(data.path()), &more.into_iter().map(String::as_str).collect::<Vec<_>>());
+        let mut command = Command::new(binary()?);
+        command.args([verb, "profile"]).args(settings.iter().flat_map(|setting| ["--set", setting]));
+        let mut child = command.kill_on_drop(true).spawn()?;
+        let _waited_for =
+            tokio::time::timeout(PATIENCE, mute.accept()).await.context("it does not come")??;
+        terminate(&child).await?;
+        let ended = tokio::time::timeout(Duration::from_secs(2), child.wait()).await;
+        let ended = ended.with_context(|| format!("{verb} does not hear"))??;
+        assert_eq!(ended.code(), Some(code), "{verb} {settings:?}");
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_key_set_that_is_wrong_or_away_is_named() -> Result<()> {
     let (data, nobody) = (tempdir()?, free()?);
@@ -108,6 +143,8 @@ async fn a_key_set_that_is_wrong_or_away_is_named() -> Result<()> {
     refused(&sound, MEND, &["common.auth.jwks", "guanxi keys new"]).await?;
     let jwks = |place: &str| with(&sound, &[&format!("common.auth.jwks={place}")]);
     refused(&jwks("/nirgends/jwks.json"), MEND, &["/nirgends/jwks.json", "put it there"]).await?;
+    let forgeable = "http://id.example.com/jwks.json";
+    refused(&jwks(forgeable), MEND, &["common.auth.jwks", forgeable, "write https://"]).await?;
     let address = format!("http://{nobody}/jwks.json");
     refused(&jwks(&address), FAILED, &[&address, "is the address right"]).await?;
     let keys = Keys::new().map_err(|error| anyhow::anyhow!(error.to_string()))?;
@@ -129,6 +166,9 @@ async fn settings_that_contradict_each_other_are_named() -> Result<()> {
         ),
         (vec!["common.bus.partitions=0".to_owned()], ["common.bus.partitions", "choose 1"]),
         (vec!["common.drain=bald".to_owned()], ["common.drain", "bald"]),
+        // Everybody knows the token of development.
+        (vec!["common.grpc=0.0.0.0:0".to_owned()], ["common.dev", "--set common.grpc=127.0.0.1"]),
+        (vec!["common.http=[::]:0".to_owned()], ["common.dev", "--set common.http=127.0.0.1"]),
         (
             vec![
                 "profile.database.statement_timeout=bald".to_owned(),
@@ -151,6 +191,18 @@ async fn settings_that_contradict_each_other_are_named() -> Result<()> {
     ] {
         let more: Vec<&str> = more.iter().map(String::as_str).collect();
         refused(&with(&sound, &more), MEND, &words).await?;
+    }
+    Ok(())
+}
+
+/// What is read again from the log after a crash must still be there.
+#[tokio::test]
+async fn what_relies_on_the_log_for_longer_than_it_keeps_anything_is_named() -> Result<()> {
+    let data = tempdir()?;
+    for (service, option) in [("analytics", "flush_age"), ("ingest", "deduplication.flush_after")] {
+        let option = format!("{service}.{option}");
+        let settings = with(&sound(data.path()), &[&format!("{option}=5h"), "common.bus.retention=8h"]);
+        refused_by(service, &settings, MEND, &[&option, "common.bus.retention", "at most half"]).await?;
     }
     Ok(())
 }

@@ -5,9 +5,9 @@ pub(crate) mod collector;
 use std::collections::BTreeSet;
 
 use anyhow::{Result, ensure};
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::tempdir;
-use tests::platform::{Platform, eventually};
+use tests::platform::{LOG, Platform, eventually};
 
 use self::collector::{Collector, Seen};
 
@@ -28,6 +28,7 @@ async fn from_the_request_to_the_message() -> Result<()> {
         format!("common.telemetry.collector={}", collector.url),
         "common.telemetry.sample=0".to_owned(),
         "common.log.format=json".to_owned(),
+        "common.log.filter=info,ingest=debug".to_owned(),
     ];
     let platform = Platform::start_with(data.path(), &settings).await?;
     platform.run(&["apply", "-f", "tests/golden/traced.yaml"]).await?;
@@ -66,5 +67,12 @@ async fn from_the_request_to_the_message() -> Result<()> {
         assert!(span.resource.contains("guanxi"), "{span:?}");
     }
     assert_eq!(spans.iter().filter(|span| span.parent == ROOT).count(), 1, "one way in: {spans:#?}");
+    // Whoever reads the log finds the trace there, and the other way round.
+    let log = std::fs::read_to_string(data.path().join(LOG))?;
+    let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let taken: Vec<Value> = lines.filter(|line| line["message"] == "calls").collect();
+    assert_eq!(taken.len(), 1, "{log}");
+    assert_eq!(taken[0]["trace_id"], TRACE, "{taken:?}");
+    assert!(spans.iter().any(|span| taken[0]["span_id"] == span.id), "{taken:?}");
     Ok(())
 }

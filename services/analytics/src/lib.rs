@@ -39,6 +39,7 @@ impl chassis::Service for Analytics {
 
     async fn start(config: Config, cx: Context) -> Result<Parts> {
         let flush_age = config.flush_age()?;
+        cx.relies_on_log("analytics.flush_age", flush_age)?;
         let options = config.engine(cx.folder.clone());
         check(&options.folder, &cx).await?;
         let current = Current::new(cx.leases.clone());

@@ -140,7 +140,7 @@ impl Reader {
             match self.db.begin().await {
                 Err(error) if Held::is_lost(&error) => return false,
                 Err(error) => {
-                    tracing::warn!(%error, "the lease of the log cannot be looked up; trying again")
+                    tracing::warn!(error = %kernel::chain(&error), "the lease of the log cannot be looked up; trying again")
                 }
                 Ok(_ours) => {}
             }

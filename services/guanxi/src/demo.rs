@@ -17,6 +17,7 @@ use kernel::{Clock, Error, Result, Time};
 use crate::cli::Demo;
 use crate::client::Clients;
 use crate::dev::Platform;
+use crate::stop::Stop;
 use crate::{apply, assembly, serve, ui};
 
 /// How far back the story begins.
@@ -65,7 +66,7 @@ pub(crate) async fn run(mut options: Demo) -> Result<()> {
     platform.describe(&common.data);
     if !options.exit {
         look_around(&platform);
-        serve::until_stopped().await?;
+        Stop::listen()?.asked().await;
     }
     platform.shutdown().await;
     Ok(())

@@ -11,7 +11,13 @@ use tokio_util::task::TaskTracker;
 
 use crate::apply::Defaults;
 use crate::cli::{Dev, Run, World};
+use crate::stop::Stop;
 use crate::{assembly, serve, ui};
+
+/// Secrets of the simulator's official account. They open nothing real.
+pub(crate) const OA_SECRET: &str = "guanxi-demo-secret";
+pub(crate) const OA_TOKEN: &str = "guanxi-demo-token";
+pub(crate) const OA_AES_KEY: &str = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG";
 
 /// Everything that runs in development.
 #[derive(Debug)]
@@ -37,9 +43,13 @@ pub(crate) async fn run(Dev { world, run: mut options }: Dev) -> Result<()> {
     }
     let common = assembly.layers.merge()?.section::<chassis::config::Common>("common")?;
     let _telemetry = chassis::telemetry::install(&common.log, &common.telemetry, "guanxi")?;
-    let platform = Platform::launch(&options, &world, Clock::system()).await?;
+    let mut stop = Stop::listen()?;
+    let launching = Box::pin(Platform::launch(&options, &world, Clock::system()));
+    let Some(platform) = stop.unless(launching).await? else {
+        return Ok(());
+    };
     platform.describe(&common.data);
-    serve::until_stopped().await?;
+    stop.asked().await;
     platform.shutdown().await;
     Ok(())
 }
@@ -71,11 +81,13 @@ impl Platform {
     /// Where the pretended outside world is, as the environment variables that `deploy/workspaces/retail` asks for.
     pub(crate) fn world(&self) -> Defaults {
         let simulator = format!("http://{}", self.simulator);
-        Defaults::from([
+        let mut world = secrets();
+        world.extend([
             ("OA_BASE_URL".to_owned(), simulator.clone()),
             ("APP_PUSH_URL".to_owned(), format!("{simulator}/_sim/webhook/app")),
             ("SMTP_PORT".to_owned(), self.mailbox.port().to_string()),
-        ])
+        ]);
+        world
     }
 
     /// Says where everything is.
@@ -107,4 +119,16 @@ async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr)> {
     let listener = TcpListener::bind(address).await.map_err(taken)?;
     let bound = listener.local_addr().map_err(taken)?;
     Ok((listener, bound))
+}
+
+/// What `deploy/workspaces/retail` asks for and has no defaults for, since whoever knows these can sign callbacks: for
+/// platforms in development only.
+pub(crate) fn secrets() -> Defaults {
+    let secrets = [
+        ("OA_SECRET", OA_SECRET),
+        ("OA_TOKEN", OA_TOKEN),
+        ("OA_AES_KEY", OA_AES_KEY),
+        ("APP_PUSH_SECRET", "guanxi-demo-push"),
+    ];
+    secrets.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
 }

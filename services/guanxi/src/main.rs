@@ -11,6 +11,7 @@ mod import;
 mod keys;
 mod migrate;
 mod serve;
+mod stop;
 mod token;
 mod ui;
 

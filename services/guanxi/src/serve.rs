@@ -1,9 +1,9 @@
 //! `guanxi serve`: some services, as configured, until SIGTERM.
 
-use kernel::{Clock, Error, Result};
-use tokio::signal::unix::{SignalKind, signal};
+use kernel::{Clock, Result};
 
 use crate::cli::{Run, Serve};
+use crate::stop::Stop;
 use crate::{assembly, ui};
 
 /// Runs until SIGTERM or Ctrl-C, then drains.
@@ -19,14 +19,18 @@ pub(crate) async fn run(options: Serve) -> Result<()> {
     let common: chassis::config::Common = settings.section("common")?;
     let _telemetry =
         chassis::telemetry::install(&common.log, &common.telemetry, &options.services.join(","))?;
-    let running = assembly.launch(Clock::system()).await?;
+    let mut stop = Stop::listen()?;
+    let Some(running) = stop.unless(Box::pin(assembly.launch(Clock::system()))).await? else {
+        tracing::info!("asked to stop before it served");
+        return Ok(());
+    };
     tracing::info!(grpc = %running.grpc, http = %running.http, services = %options.services.join(","), "serving");
     if common.bus.url.is_empty() && !assembly::is_all(&options.services) {
         tracing::warn!(
             "the event log is files of this process: services in other processes hear nothing; set common.bus.url, or serve all"
         );
     }
-    until_stopped().await?;
+    stop.asked().await;
     tracing::info!("draining");
     running.shutdown().await;
     Ok(())
@@ -41,17 +45,4 @@ pub(crate) fn print_config(assembly: &chassis::Assembly, run: &Run) -> Result<bo
         ui::say(assembly.layers.merge()?.show()?);
     }
     Ok(run.print_config)
-}
-
-/// Returns on SIGTERM or Ctrl-C.
-///
-/// # Errors
-/// When the signals cannot be listened to.
-pub(crate) async fn until_stopped() -> Result<()> {
-    let deaf = |cause| Error::internal("signals cannot be received").caused_by(cause);
-    let mut terminate = signal(SignalKind::terminate()).map_err(deaf)?;
-    tokio::select! {
-        _ = terminate.recv() => Ok(()),
-        stopped = tokio::signal::ctrl_c() => stopped.map_err(deaf),
-    }
 }

@@ -48,8 +48,10 @@ pub struct Event {
 pub struct Http {
     /// Bytes as sent.
     pub max_body_bytes: usize,
-    /// Bytes inflated.
+    /// Bytes inflated, and of a batch's calls with what is lent to each.
     pub max_inflated_bytes: usize,
+    /// Time for the whole body to arrive.
+    pub body_timeout: String,
 }
 
 /// Knowing repeated events.

@@ -64,7 +64,11 @@ pub(crate) fn routes(
         intake,
         sources,
         clock: cx.clock.clone(),
-        limits: body::Limits { sent: config.http.max_body_bytes, inflated: config.http.max_inflated_bytes },
+        limits: body::Limits {
+            sent: config.http.max_body_bytes,
+            inflated: config.http.max_inflated_bytes,
+            patience: duration("http.body_timeout", &config.http.body_timeout)?,
+        },
         max_age: duration("callbacks.max_age", &config.callbacks.max_age)?,
         write_keys: Arc::new(Limiter::new(config.write_key, &cx.clock)),
         workspaces: cx.calls.clone(),

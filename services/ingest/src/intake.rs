@@ -105,7 +105,7 @@ impl Intake {
         self.limits.bytes
     }
 
-    /// Takes a batch of one source; refused events are kept for another try.
+    /// Takes a batch of one source, of no more than [`Intake::max_batch`]; refused events are kept for another try.
     ///
     /// # Errors
     /// [`kernel::Kind::Exhausted`] when too much waits, [`kernel::Kind::Unavailable`] when the log takes nothing: the
@@ -136,7 +136,7 @@ impl Intake {
         let mut drafts = Vec::with_capacity(candidates.len());
         let mut failed = Vec::new();
         for (at, mut candidate) in (0_u32..).zip(candidates) {
-            match self.judge(source, usize::try_from(at).unwrap_or(usize::MAX), &mut candidate, now) {
+            match self.judge(source, &mut candidate, now) {
                 Ok(()) => drafts.push(draft(&source.workspace, &candidate.event)),
                 Err(refusal) => {
                     failed.push(self.failed_event(source, candidate, &refusal, now));
@@ -151,12 +151,7 @@ impl Intake {
         Ok((receipt, failed))
     }
 
-    fn judge(&self, source: &Source, at: usize, candidate: &mut Candidate, now: Time) -> Result<(), Refusal> {
-        if at >= self.max_batch {
-            let message =
-                format!("a batch has at most {} events; send the rest in another one", self.max_batch);
-            return Err(Refusal::new(Reason::TooMany, message));
-        }
+    fn judge(&self, source: &Source, candidate: &mut Candidate, now: Time) -> Result<(), Refusal> {
         if source.disabled {
             let message = format!("source `{}` is disabled; enable it and replay", source.key);
             return Err(Refusal::new(Reason::SourceDisabled, message));

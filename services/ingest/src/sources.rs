@@ -55,7 +55,7 @@ impl Sources {
         loop {
             looks.tick().await;
             if let Err(error) = self.read_again().await {
-                tracing::warn!(%error, "sources changed by other processes cannot be read; trying again");
+                tracing::warn!(error = %kernel::chain(&error), "sources changed by other processes cannot be read; trying again");
             }
         }
     }

@@ -47,7 +47,7 @@ impl Service for Messaging {
         let around = Surroundings {
             clock: cx.clock.clone(),
             timeout: knobs.timeout,
-            policy: Policy { private: config.outbound.allow_private.allowed(cx.dev) },
+            policy: Policy::new(config.outbound.allow_private.allowed(cx.dev)),
             concurrency: knobs.concurrency,
         };
         let applied = cx.consume(Stream::Events, events::Events::new(), EVENTS);

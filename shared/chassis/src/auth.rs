@@ -16,7 +16,7 @@ use kernel::{Clock, Error, Kind, Result, Workspace};
 use self::key_set::{KeySet, START};
 use self::token::Tokens;
 use crate::caller::{Caller, DEV_TOKEN, DEV_WORKSPACE, EVERY_SCOPE};
-use crate::config::{Auth, Common};
+use crate::config::Common;
 
 pub use self::token::is_slug;
 
@@ -37,7 +37,7 @@ impl Authenticator {
     /// [`Kind::Precondition`] for settings that contradict each other and for a key set that cannot be used,
     /// [`Kind::Unavailable`] for an address that does not give one within ten seconds.
     pub async fn open(common: &Common, clock: &Clock) -> Result<Self> {
-        check(&common.auth, common.dev)?;
+        check(common)?;
         let tokens = match common.auth.jwks.as_str() {
             "" => None,
             jwks => {
@@ -96,14 +96,32 @@ impl Authenticator {
 }
 
 /// Refuses settings under which nobody could call, or anybody.
-fn check(auth: &Auth, dev: bool) -> Result<()> {
-    let wrong = |message: &str| Err(Error::precondition("CONFIG_INVALID", message));
+fn check(common: &Common) -> Result<()> {
+    let Common { auth, dev, .. } = common;
+    let (dev, wrong) = (*dev, |message: &str| Err(Error::precondition("CONFIG_INVALID", message)));
+    for (option, address) in [("grpc", common.grpc), ("http", common.http)] {
+        if dev && !address.ip().to_canonical().is_loopback() {
+            return wrong(&format!(
+                "common.dev: in development mode the token `dev` opens everything, and common.{option} is {address}, where \
+                 others than this machine may come from; choose 127.0.0.1 with --set common.{option}=127.0.0.1:{}, or set \
+                 common.dev=false and common.auth.jwks",
+                address.port()
+            ));
+        }
+    }
     if !dev && auth.jwks.is_empty() {
         return wrong(
             "common.auth.jwks: there is no key set, and so nobody could call: outside development mode (common.dev) \
              callers prove themselves by tokens; name a file or https address with the keys that sign them (`guanxi keys \
              new --out <folder>` makes a key and its set)",
         );
+    }
+    if !dev && source::may_be_forged(&auth.jwks) {
+        return wrong(&format!(
+            "common.auth.jwks: what {} answers can be forged on the way, and with it every token; write https:// (http:// \
+             is taken from this machine only)",
+            auth.jwks
+        ));
     }
     let signs = !auth.jwks.is_empty() || !auth.service_key.as_os_str().is_empty();
     for (name, value) in [("issuer", &auth.issuer), ("audience", &auth.audience)] {

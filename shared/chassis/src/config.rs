@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use config::{Config, Environment, File, FileFormat};
 use jiff::tz::TimeZone;
@@ -87,7 +88,7 @@ pub struct Rate {
 #[derive(Clone, Debug, Default, serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Auth {
-    /// The key set (JWKS) that tokens are verified with: a file, or an address of `https://` or `http://`.
+    /// The key set (JWKS) that tokens are verified with: a file, or an address of `https://`.
     pub jwks: String,
     /// `iss` of every token.
     pub issuer: String,
@@ -173,6 +174,17 @@ pub struct Databases {
     pub url: Secret,
     /// The same as the role that owns the tables.
     pub owner_url: Secret,
+}
+
+impl Bus {
+    /// How long events are kept.
+    ///
+    /// # Errors
+    /// [`kernel::Kind::Precondition`] when that cannot be read.
+    pub(crate) fn retention(&self) -> Result<Duration> {
+        kernel::time::parse_duration(&self.retention)
+            .map_err(|message| wrong(format!("common.bus.retention: {message}")))
+    }
 }
 
 impl Common {

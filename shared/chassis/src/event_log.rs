@@ -15,9 +15,7 @@ use crate::config::Common;
 /// [`kernel::Kind::Unavailable`] when no server answers.
 pub(crate) async fn open(common: &Common, clock: &Clock) -> Result<Arc<dyn Log>> {
     let bus = &common.bus;
-    let retention = kernel::time::parse_duration(&bus.retention).map_err(|message| {
-        Error::precondition("CONFIG_INVALID", format!("common.bus.retention: {message}"))
-    })?;
+    let retention = bus.retention()?;
     if bus.url.is_empty() {
         let options = embedded::Options {
             partitions: bus.partitions,

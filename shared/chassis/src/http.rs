@@ -1,5 +1,8 @@
 //! HTTP of every process: health and metrics, and what is told where nothing is served.
 
+mod answer;
+mod server;
+
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request, State};
@@ -7,7 +10,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use http::{HeaderValue, Method, StatusCode, Uri, Version, header};
+use http::{HeaderValue, Method, StatusCode, Uri, header};
 use kernel::Error;
 use serde_json::json;
 use tracing::Instrument as _;
@@ -16,6 +19,10 @@ use crate::metrics::Metrics;
 use crate::ready::Ready;
 use crate::rpc::Gate;
 use crate::trace;
+
+pub use crate::rpc::Claim;
+pub use answer::at_most;
+pub(crate) use server::{PATIENCE, serve};
 
 /// `GET /healthz` (200 while the process lives), `GET /readyz` (200 when calls may be sent, else 503; both with what is
 /// missing) and `GET /metrics`.
@@ -39,11 +46,10 @@ pub(crate) fn observed(routes: Router, metrics: Metrics, gate: Gate, ready: Read
 }
 
 /// Tells clients of a process that is about to stop not to use their connection again: a request that meets its end is
-/// lost, and they would not know whether it was taken. HTTP/2 has a word of its own for that.
+/// lost, and they would not know whether it was taken.
 async fn part(State(ready): State<Ready>, request: Request, next: Next) -> Response {
-    let parts = request.version() < Version::HTTP_2;
     let mut response = next.run(request).await;
-    if parts && ready.is_draining() {
+    if ready.is_draining() {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
@@ -65,7 +71,10 @@ async fn observe(
     let span = trace::request(&method, &route, request.headers_mut());
     let response = match gate.enter_http(request.headers()) {
         // The place is given up with the answer.
-        Ok(_place) => next.run(request).instrument(span.clone()).await,
+        Ok(place) => {
+            request.extensions_mut().insert(place.claim(&gate));
+            next.run(request).instrument(span.clone()).await
+        }
         Err(error) => overloaded(&error),
     };
     span.record("http.response.status_code", response.status().as_u16());

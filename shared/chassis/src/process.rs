@@ -193,6 +193,7 @@ impl Process {
             ids: self.ids.clone(),
             db,
             log: self.log.clone(),
+            retention: self.common.bus.retention()?,
             rpc: self.rpc.used_by(S::NAME),
             tasks: self.tasks.clone(),
             activity: self.activity.clone(),
@@ -254,13 +255,7 @@ impl Process {
                 tracing::error!(error = %status::chain(&error), "gRPC ended");
             }
         });
-        let web = axum::serve(web_listener, web.into_make_service_with_connect_info::<SocketAddr>())
-            .with_graceful_shutdown(stop.clone().cancelled_owned());
-        servers.spawn(async move {
-            if let Err(error) = web.await {
-                tracing::error!(%error, "HTTP ended");
-            }
-        });
+        servers.spawn(http::serve(web_listener, web, http::PATIENCE, servers.clone(), stop.clone()));
         servers.close();
         tasks.open();
         Ok(Running {

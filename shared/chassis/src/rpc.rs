@@ -8,6 +8,7 @@ mod connection;
 mod connector;
 mod context;
 mod counted;
+mod directory;
 mod gate;
 mod incoming;
 mod local;
@@ -29,14 +30,16 @@ use tower::ServiceExt as _;
 use tower::util::BoxCloneSyncService;
 
 pub(crate) use context::current;
+pub use gate::Claim;
 pub(crate) use gate::Gate;
-pub(crate) use incoming::incoming;
+pub(crate) use incoming::{accept, incoming};
 pub use local::Switchboard;
 pub use scope::Scopes;
 pub(crate) use server::server;
 pub use stack::StackLayer;
 
 use self::choices::Choices;
+use self::directory::Directory;
 use self::remote::Remote;
 use self::replicas::Replicas;
 use crate::auth::Authenticator;
@@ -87,6 +90,16 @@ impl Rpc {
     pub(crate) fn new(
         local: Switchboard,
         common: &Common,
+        trust: (&Tls, &Authenticator, &Clock),
+        tasks: &Tasks,
+    ) -> Result<Self> {
+        Self::by_directory(Directory::of_system(), local, common, trust, tasks)
+    }
+
+    fn by_directory(
+        directory: Directory,
+        local: Switchboard,
+        common: &Common,
         (tls, known, clock): (&Tls, &Authenticator, &Clock),
         tasks: &Tasks,
     ) -> Result<Self> {
@@ -104,7 +117,8 @@ impl Rpc {
         let methods = Scopes::load()?;
         let mut remote = BTreeMap::new();
         for (name, address) in &common.services {
-            let replicas = Replicas::new(&format!("common.services.{name}"), address, tls)?;
+            let option = format!("common.services.{name}");
+            let replicas = Replicas::new(&option, address, tls, directory.clone())?;
             let way = Remote::new(name, replicas, methods.clone(), Some(signer.clone()));
             tasks.spawn(format!("addresses of {name}"), way.replicas().keep_up());
             remote.insert(name.clone(), way);
@@ -147,7 +161,8 @@ fn signed_by<B>(mut request: http::Request<B>, service: &Arc<str>) -> http::Requ
 /// [`Kind::Precondition`] for an address that is none or certificates that are no use (messages name `--server`,
 /// `--certificate`, `--key` and `--authority`), [`Kind::Unavailable`] when nothing answers there.
 pub async fn outside(address: &str, tls: &config::Tls, clock: Clock) -> Result<Channel> {
-    let replicas = Replicas::new("--server", address, &Tls::open(tls, "--", clock)?)?;
+    let tls = Tls::open(tls, "--", clock)?;
+    let replicas = Replicas::new("--server", address, &tls, Directory::of_system())?;
     let silent = |flaw: String| Error::unavailable(format!("nothing answers at {address}: {flaw}"));
     let taken = replicas.take(&[]).await.map_err(silent)?;
     let first = taken.ok_or_else(|| silent("its name leads nowhere".to_owned()))?;
@@ -204,3 +219,6 @@ pub async fn call<A>(answer: impl Future<Output = Result<Response<A>, Status>>) 
 pub fn trace_parent() -> String {
     context::trace_parent()
 }
+
+#[cfg(test)]
+mod tests;

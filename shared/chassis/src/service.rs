@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bus::{Log, Stream};
-use kernel::{Activity, Clock, Ids, Result, Time, Workspaces};
+use kernel::{Activity, Clock, Error, Ids, Result, Time, Workspaces};
 use sea_orm_migration::MigrationTrait;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -54,6 +54,8 @@ pub struct Context {
     pub leases: Leases,
     /// The event log.
     pub log: Arc<dyn Log>,
+    /// How long events stay there.
+    pub retention: Duration,
     /// The way to other services.
     pub rpc: Rpc,
     /// Background work.
@@ -73,6 +75,22 @@ pub struct Context {
 }
 
 impl Context {
+    /// Refuses a time for which events of the log are relied on, if they may be gone by then.
+    ///
+    /// # Errors
+    /// [`kernel::Kind::Precondition`] that names both options.
+    pub fn relies_on_log(&self, option: &str, length: Duration) -> Result<()> {
+        if length <= self.retention / 2 {
+            return Ok(());
+        }
+        let message = format!(
+            "{option}: what happened for {length:?} is read again from the log after a crash, and the log keeps it for {:?} \
+             (common.bus.retention); write at most half of that",
+            self.retention
+        );
+        Err(Error::precondition("CONFIG_INVALID", message))
+    }
+
     /// Applies `stream` to the service's database with `handler`, `batch` events in one transaction at the most.
     pub fn consume<H: Handler>(&self, stream: Stream, handler: Arc<H>, batch: usize) -> Applied {
         let consumer = Consumer {

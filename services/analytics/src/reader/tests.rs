@@ -135,7 +135,7 @@ impl Process {
 
     /// Reads all there is, and flushes.
     async fn read_all(&self, reading: &mut Reading) {
-        while self.round(reading).await.unwrap() {}
+        while Box::pin(self.round(reading)).await.unwrap() {}
     }
 }
 

@@ -12,7 +12,7 @@ use wire::ingest::IngestEventsRequest;
 
 use super::story::{Deed, Story};
 use crate::client::Clients;
-use crate::dev::Platform;
+use crate::dev::{self, Platform};
 use crate::ui;
 
 /// The official account of `deploy/workspaces/retail`.
@@ -117,8 +117,8 @@ impl Stage<'_> {
     /// The simulator's account matches the source `oa` of the workspace.
     async fn open_account(&self) -> Result<()> {
         let account = json!({
-            "app_id": APP_ID, "secret": "guanxi-demo-secret", "token": "guanxi-demo-token", "mode": "safe",
-            "aes_key": "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG",
+            "app_id": APP_ID, "secret": dev::OA_SECRET, "token": dev::OA_TOKEN, "mode": "safe",
+            "aes_key": dev::OA_AES_KEY,
             "callback_url": format!("http://{}/callbacks/wechat_oa/oa", self.platform.running.http),
         });
         self.control("accounts", &account).await

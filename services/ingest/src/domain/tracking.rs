@@ -9,7 +9,7 @@ mod context;
 mod json;
 mod time;
 
-pub(crate) use body::{Body, Endpoint};
+pub(crate) use body::{Body, Endpoint, Limits};
 pub(crate) use call::{Arrival, translate};
 
 #[cfg(test)]

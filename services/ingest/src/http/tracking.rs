@@ -2,11 +2,12 @@
 
 use std::net::SocketAddr;
 
-use axum::Json;
 use axum::body::Body as HttpBody;
 use axum::extract::{ConnectInfo, Path, State};
+use axum::{Extension, Json};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use chassis::http::Claim;
 use http::{HeaderMap, StatusCode, header};
 use serde_json::{Value, json};
 use wire::event::Event;
@@ -14,7 +15,7 @@ use wire::event::Event;
 use super::answer::Problem;
 use super::{Web, body};
 use crate::domain::refusal::{Reason, Refusal};
-use crate::domain::tracking::{Arrival, Body, Endpoint, translate};
+use crate::domain::tracking::{Arrival, Body, Endpoint, Limits, translate};
 use crate::intake::{Candidate, Form};
 
 /// Accepts calls. Segment's semantics: 200 for everything that can be read; events that are refused one by one are
@@ -23,6 +24,7 @@ pub(super) async fn accept(
     State(web): State<Web>,
     Path(call): Path<String>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Extension(claim): Extension<Claim>,
     headers: HeaderMap,
     body: HttpBody,
 ) -> Result<Json<Value>, Problem> {
@@ -36,17 +38,11 @@ pub(super) async fn accept(
         Endpoint::Batch => "send its calls in several batches",
         Endpoint::One(_) => "one call is one event: leave out what is large",
     };
-    let bytes = body::read(&headers, body, web.limits, remedy).await?;
-    let body = Body::read(endpoint, &bytes).map_err(|flaw| Problem::bad(flaw.reason, flaw.message))?;
-    if endpoint != Endpoint::Batch && bytes.len() > web.intake.max_event_bytes() {
-        return Err(Problem::bad(
-            "EVENT_TOO_LARGE",
-            format!(
-                "an event has at most {} bytes (ingest.event.max_bytes); leave out what is large",
-                web.intake.max_event_bytes()
-            ),
-        ));
-    }
+    let bytes = body::read(&web, &claim, &headers, body, remedy).await?;
+    let most = web.intake.max_event_bytes();
+    let limits = Limits { calls: web.intake.max_batch(), call: most, all: web.limits.inflated };
+    let body =
+        Body::read(endpoint, &bytes, &limits).map_err(|flaw| Problem::bad(flaw.reason, flaw.message))?;
     let write_key = from_header(&headers).unwrap_or_else(|| body.write_key.clone());
     let source = web.sources.by_write_key(&write_key).ok_or_else(unknown_write_key)?;
     let received = web.clock.now();
@@ -54,7 +50,6 @@ pub(super) async fn accept(
     let trace_parent = headers.get("traceparent").and_then(|value| value.to_str().ok()).unwrap_or("");
     let trace_parent = if trace_parent.len() <= 64 { trace_parent } else { "" };
     let arrival = Arrival { source: &source, received, peer: Some(peer.ip()), trace_parent };
-    let most = web.intake.max_event_bytes();
     let candidates = body.calls().iter().map(|call| candidate(call, &body, &arrival, most)).collect();
     let receipt =
         web.intake.accept(&source, candidates).await.map_err(|error| Problem::of(&error, received))?;
@@ -74,8 +69,9 @@ fn candidate(text: &str, body: &Body<'_>, arrival: &Arrival<'_>, most: usize) ->
         refusal: Some(Refusal::new(reason, message)),
         form: Form::Text(text.to_owned()),
     };
-    if text.len() > most {
-        return unread(Reason::TooLarge, format!("{} bytes; an event has at most {most}", text.len()));
+    let size = body.size(text);
+    if size > most {
+        return unread(Reason::TooLarge, format!("{size} bytes; an event has at most {most}"));
     }
     let Some(call) = body.complete(text) else {
         return unread(

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::body::Body as HttpBody;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse as _, Response};
+use chassis::http::Claim;
 use http::{HeaderMap, StatusCode};
 use kernel::Time;
 use serde::Deserialize;
@@ -51,10 +53,13 @@ pub(super) async fn accept(
     State(web): State<Web>,
     Path(key): Path<String>,
     Query(signed): Query<Signed>,
+    Extension(claim): Extension<Claim>,
     headers: HeaderMap,
     body: HttpBody,
 ) -> Response {
-    match take(&web, &key, &signed, &headers, body).await {
+    let bytes = body::read(&web, &claim, &headers, body, "no message of the platform is so long").await;
+    let taken = async { take(&web, &key, &signed, &headers, &bytes?).await };
+    match taken.await {
         Ok(()) => DONE.into_response(),
         Err(problem) => problem.plain(),
     }
@@ -65,10 +70,9 @@ async fn take(
     key: &str,
     signed: &Signed,
     headers: &HeaderMap,
-    body: HttpBody,
+    bytes: &[u8],
 ) -> Result<(), Problem> {
-    let bytes = body::read(headers, body, web.limits, "no message of the platform is so long").await?;
-    let text = std::str::from_utf8(&bytes).map_err(|_| not_a_message("the body is not UTF-8"))?;
+    let text = std::str::from_utf8(bytes).map_err(|_| not_a_message("the body is not UTF-8"))?;
     let sealed = matches!(signed.encrypt_type.as_str(), "aes");
     let (source, document) = if sealed {
         // The outer document is not proven by anything yet: only its `Encrypt` is looked at.

@@ -101,6 +101,8 @@ impl Admission {
     /// When the configuration is wrong, or the database or the log cannot be read.
     pub(super) async fn open(config: &Config, cx: &Context) -> Result<Arc<Self>> {
         let window = duration("deduplication.window", &config.deduplication.window)?;
+        let flush_after = duration("deduplication.flush_after", &config.deduplication.flush_after)?;
+        cx.relies_on_log("ingest.deduplication.flush_after", flush_after)?;
         let window_days = i32::try_from(window.as_secs().div_ceil(DAY)).unwrap_or(i32::MAX);
         let admission = Arc::new(Self {
             state: Mutex::new(super::recovery::recover(cx, window_days).await?),
@@ -111,7 +113,7 @@ impl Admission {
             clock: cx.clock.clone(),
             flush: Alarm::default(),
             window_days,
-            flush_after: duration("deduplication.flush_after", &config.deduplication.flush_after)?,
+            flush_after,
             flush_events: config.deduplication.flush_events,
             room: Arc::new(Semaphore::new(usize::try_from(config.in_flight_bytes).unwrap_or(usize::MAX))),
             room_bytes: config.in_flight_bytes,

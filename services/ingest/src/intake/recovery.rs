@@ -70,7 +70,7 @@ impl Admission {
             select_all(waits).await;
             for partition in 0..log.partitions() {
                 if let Err(error) = self.read_on(&*log, partition).await {
-                    tracing::warn!(%error, partition, "what others accept cannot be read; trying again");
+                    tracing::warn!(error = %kernel::chain(&error), partition, "what others accept cannot be read; trying again");
                     tokio::time::sleep(PAUSE).await;
                 }
             }

@@ -90,7 +90,7 @@ impl Admission {
                     return Ok(());
                 }
                 Err(error) if error.kind.retryable() => {
-                    tracing::warn!(%error, records = records.len(), "the event log refused; trying again");
+                    tracing::warn!(error = %kernel::chain(&error), records = records.len(), "the event log refused; trying again");
                     self.late.store(true, Ordering::Relaxed);
                     *heard = None;
                     for batch in group {

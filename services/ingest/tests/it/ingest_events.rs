@@ -78,3 +78,24 @@ async fn who_brings_more_than_there_is_room_for_is_told_to_come_again() {
     assert_eq!(answer.headers()["retry-after"], "1");
     assert!(answer.headers().contains_key("x-ratelimit-reset"));
 }
+
+/// An empty event takes two bytes on the way and hundreds in memory.
+#[tokio::test]
+async fn a_message_of_very_many_events_is_refused_before_it_is_decoded() {
+    let stage = open().await;
+    let many = vec![wire::event::Event::default(); 20_000];
+    let refused = grpc(&stage).ingest_events(request(many.clone())).await.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    assert!(refused.message().contains("more than 16384 entries"), "{}", refused.message());
+    let small = StreamEventsRequest { events: vec![event(&stage, "e1")], source_key: String::new() };
+    let large = StreamEventsRequest { events: many, source_key: String::new() };
+    let messages = tokio_stream::iter([small.clone(), large, small]);
+    let mut answers = grpc(&stage).stream_events(messages).await.unwrap().into_inner();
+    let refused = loop {
+        match answers.message().await {
+            Ok(answer) => assert_eq!(answer.expect("the large one is taken").accepted, 1),
+            Err(refused) => break refused,
+        }
+    };
+    assert!(refused.message().contains("more than 16384 entries"), "{}", refused.message());
+}

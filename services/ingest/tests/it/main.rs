@@ -13,6 +13,8 @@ mod ingest_events;
 #[cfg(test)]
 mod quirks;
 #[cfg(test)]
+mod slow;
+#[cfg(test)]
 mod sources;
 #[cfg(test)]
 mod tracking;

@@ -134,8 +134,38 @@ async fn limits_hold() {
     let many: Vec<_> = (0..2_510)
         .map(|n| json!({"type": "track", "event": "many", "userId": "u1", "messageId": format!("m{n}")}))
         .collect();
-    assert_eq!(call(&stage, "/v1/batch", json!({"batch": many})).await.status().as_u16(), 200);
+    let (status, answer) = read(call(&stage, "/v1/batch", json!({"batch": many})).await).await;
+    assert_eq!((status, reason(&answer)), (400, "TOO_MANY_EVENTS"));
+    assert!(answer.to_string().contains("several batches"), "{answer}");
+    assert_eq!(raw(&stage).await.len(), 1, "nothing of it is half applied");
+    assert_eq!(call(&stage, "/v1/batch", json!({"batch": &many[..2_500]})).await.status().as_u16(), 200);
     assert_eq!(raw(&stage).await.len(), 2_501);
+}
+
+/// A kilobyte by gzip that would become gigabytes, were its context lent to every call before that is measured.
+#[tokio::test]
+async fn what_a_batch_lends_to_its_calls_is_measured_first() {
+    let stage = open().await;
+    let send = async |body: String| {
+        let request =
+            post(&stage, "/v1/batch").basic_auth("dev", Some("")).header("content-encoding", "gzip");
+        read(request.body(gzip(body.as_bytes())).send().await.unwrap()).await
+    };
+    let lent = json!({"context": {"x": "A".repeat(1_500_000)}, "batch": vec![json!({}); 2_500]});
+    let (status, answer) = send(lent.to_string()).await;
+    assert_eq!((status, reason(&answer)), (400, "EVENT_TOO_LARGE"));
+    let empty = format!("{{\"batch\":[{}]}}", vec!["{}"; 1_000_000].join(","));
+    let (status, answer) = send(empty).await;
+    assert_eq!((status, reason(&answer)), (400, "TOO_MANY_EVENTS"));
+    let failed =
+        crate::world::grpc(&stage).list_failed_events(wire::ingest::ListFailedEventsRequest::default()).await;
+    assert_eq!(failed.unwrap().into_inner().failed_events.len(), 0, "no row is written for any of them");
+    let track = json!({"type": "track", "event": "a", "userId": "u1"});
+    let sound = json!({"context": {"locale": "zh-CN", "x": "A".repeat(1_000)}, "batch": vec![track; 100]});
+    assert_eq!(send(sound.to_string()).await, (200, json!({"success": true})));
+    let events = raw(&stage).await;
+    assert_eq!(events.len(), 100);
+    assert!(events.into_iter().all(|event| event.context.unwrap().locale == "zh-CN"));
 }
 
 #[tokio::test]

@@ -227,7 +227,7 @@ async fn persist<F: Future<Output = Result<()>>>(
         if !error.kind.retryable() || Held::is_lost(&error) || stopping.is_cancelled() {
             return Err(error);
         }
-        tracing::warn!(%error, "{complaint}; trying again");
+        tracing::warn!(error = %kernel::chain(&error), "{complaint}; trying again");
         tokio::time::sleep(PAUSE).await;
     }
     Ok(())

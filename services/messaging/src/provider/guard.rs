@@ -3,15 +3,27 @@
 //! A name is judged by what it resolves to at the moment of connecting, and the connection goes to the addresses that
 //! were judged: a name that answers something else the next time gains nothing.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use futures::future::BoxFuture;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+
+/// Looks a name up: host and port.
+type LookUp = fn(String, u16) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>>;
 
 /// What is allowed beyond the open internet.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Policy {
     /// Private networks and this machine.
-    pub(crate) private: bool,
+    private: bool,
+    /// Where names lead; tests have names that lead elsewhere the next time.
+    look_up: LookUp,
+}
+
+/// What this machine knows of names.
+fn by_system(host: String, port: u16) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> {
+    Box::pin(async move { Ok(tokio::net::lookup_host((host, port)).await?.collect()) })
 }
 
 /// Why a host has no address to connect to, for people.
@@ -32,6 +44,21 @@ impl From<NoWay> for String {
 }
 
 impl Policy {
+    /// With private networks and this machine, or without.
+    pub(crate) fn new(private: bool) -> Self {
+        Self { private, look_up: by_system }
+    }
+
+    /// The same with private addresses only where both say so.
+    pub(super) fn narrowed(self, private: bool) -> Self {
+        Self { private: self.private && private, ..self }
+    }
+
+    #[cfg(test)]
+    pub(super) fn looking_up(self, look_up: LookUp) -> Self {
+        Self { look_up, ..self }
+    }
+
     /// Whether `address` may be reached.
     pub(crate) fn allows(self, address: IpAddr) -> bool {
         match embedded(address) {
@@ -48,8 +75,8 @@ impl Policy {
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         let found: Vec<SocketAddr> = match bare.parse::<IpAddr>() {
             Ok(address) => vec![SocketAddr::new(address, port)],
-            Err(_) => match tokio::net::lookup_host((bare, port)).await {
-                Ok(found) => found.collect(),
+            Err(_) => match (self.look_up)(bare.to_owned(), port).await {
+                Ok(found) => found,
                 Err(error) => return Err(NoWay::Unresolved(format!("`{host}` cannot be resolved: {error}"))),
             },
         };
@@ -86,7 +113,7 @@ fn embedded(address: IpAddr) -> IpAddr {
     let [a, b, c, d, e, f, g, h] = v6.segments();
     let v4 = |high: u16, low: u16| IpAddr::V4(Ipv4Addr::from((u32::from(high) << 16) | u32::from(low)));
     match (a, b) {
-        (0x64, 0xff9b) => v4(g, h),
+        (0x64, 0xff9b) if [c, d, e, f] == [0; 4] => v4(g, h),
         (0x2002, _) => v4(b, c),
         (0x2001, 0) => v4(!g, !h),
         _ if [a, b, c, d, e, f] == [0, 0, 0, 0, 0, 0xffff] => v4(g, h),
@@ -114,21 +141,26 @@ fn private_v6(address: Ipv6Addr) -> bool {
 }
 
 /// Where clouds that do not use a link-local address keep what a machine may know of itself, keys included: Alibaba Cloud
-/// and AWS.
-const METADATA: (Ipv4Addr, Ipv6Addr) =
-    (Ipv4Addr::new(100, 100, 100, 200), Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254));
+/// and Azure, which uses a public one …
+const METADATA: [Ipv4Addr; 2] = [Ipv4Addr::new(100, 100, 100, 200), Ipv4Addr::new(168, 63, 129, 16)];
+/// … and AWS.
+const METADATA_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
 
 /// Link-local (the metadata of most clouds lives there), multicast, broadcast, reserved: never, whatever is set.
 fn never_v4(address: Ipv4Addr) -> bool {
     let first = address.octets()[0];
-    address.is_link_local() || first == 0 || first >= 224 || address == METADATA.0
+    address.is_link_local() || first == 0 || first >= 224 || METADATA.contains(&address)
 }
 
+/// Of the addresses that translate to IPv4 those as well whose form only the network's operator knows (`64:ff9b:1::/48`,
+/// RFC 8215): what they lead to cannot be judged.
 fn never_v6(address: Ipv6Addr) -> bool {
+    let [a, b, ..] = address.segments();
     address.is_unspecified()
+        || (a, b) == (0x64, 0xff9b)
         || address.is_multicast()
         || address.is_unicast_link_local()
-        || address == METADATA.1
+        || address == METADATA_V6
 }
 
 #[cfg(test)]
@@ -137,7 +169,7 @@ mod tests {
 
     #[test]
     fn only_the_open_internet_is_reached_unless_more_is_allowed() {
-        let allows = |private, text: &str| Policy { private }.allows(text.parse().unwrap());
+        let allows = |private, text: &str| Policy::new(private).allows(text.parse().unwrap());
         for open in ["1.1.1.1", "223.5.5.5", "2400:3200::1", "::ffff:1.1.1.1", "64:ff9b::101:101"] {
             assert!(allows(false, open), "{open}");
         }
@@ -175,6 +207,13 @@ mod tests {
             "fe80::1",
             "ff02::1",
             "::",
+            "168.63.129.16",
+            "64:ff9b::a83f:8110",
+            "64:ff9b::a9fe:a9fe",
+            "64:ff9b:1::a9fe:a9fe",
+            "64:ff9b:1:a9fe:a9:fe00::",
+            "64:ff9b:1::101:101",
+            "64:ff9b:2::1",
         ];
         for address in never {
             assert!(!allows(true, address), "{address}");
@@ -185,10 +224,10 @@ mod tests {
     async fn a_host_is_what_it_resolves_to() {
         // Spellings that are no address to us and are one to the system's resolver.
         for host in ["localhost", "127.1", "0x7f.0.0.1", "2130706433", "[::1]", "::ffff:127.0.0.1"] {
-            let found = Policy { private: false }.resolve(host, 25).await;
+            let found = Policy::new(false).resolve(host, 25).await;
             assert!(matches!(found, Err(NoWay::Forbidden(_))), "{host}: {found:?}");
         }
-        let found = Policy { private: true }.resolve("localhost", 25).await.unwrap();
+        let found = Policy::new(true).resolve("localhost", 25).await.unwrap();
         assert!(found.iter().all(|address| address.ip().is_loopback() && address.port() == 25), "{found:?}");
     }
 }

@@ -52,3 +52,6 @@ impl Http {
 pub(super) fn describe(error: reqwest::Error) -> String {
     chassis::status::chain(&error.without_url())
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,7 +25,7 @@ pub(crate) struct Webhook {
 
 impl Webhook {
     pub(crate) fn new(settings: settings::Webhook, around: &Surroundings) -> Result<Self> {
-        let policy = Policy { private: around.policy.private && settings.allow_private };
+        let policy = around.policy.narrowed(settings.allow_private);
         let http = Http::new(policy, around)?;
         Ok(Self { settings, policy, http, clock: around.clock.clone(), timeout: around.timeout })
     }

@@ -18,6 +18,9 @@ const PASSING_CODES: [i64; 3] = [-1, 45009, 45011];
 /// The reply window is closed or used up.
 pub(crate) const WINDOW_CODES: [&str; 2] = ["WECHAT_45015", "WECHAT_45047"];
 
+/// Bytes of an answer that are read: the platform's have some hundred, and whoever sets up a channel names the address.
+const MAX_ANSWER: usize = 64 << 10;
+
 /// One account.
 pub(crate) struct WechatOa {
     base_url: String,
@@ -108,7 +111,10 @@ async fn read(answer: Result<reqwest::Response, reqwest::Error>) -> Result<Value
     if !status.is_success() {
         return Err(Trouble::NotDone(format!("HTTP_{}", status.as_u16()), status.to_string()));
     }
-    let bytes = answer.bytes().await.map_err(|error| Trouble::NoAnswer(describe(error)))?;
+    let bytes = chassis::http::at_most(answer, MAX_ANSWER).await;
+    let bytes = bytes.map_err(|error| Trouble::NoAnswer(describe(error)))?;
+    let bytes =
+        bytes.ok_or_else(|| Trouble::NoAnswer(format!("the answer has more than {MAX_ANSWER} bytes")))?;
     serde_json::from_slice(&bytes).map_err(|_| Trouble::NoAnswer("the answer is not JSON".to_owned()))
 }
 

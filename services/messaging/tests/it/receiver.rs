@@ -8,7 +8,6 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::post;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -33,8 +32,16 @@ impl Posted {
 #[derive(Default)]
 struct Script {
     posted: Vec<Posted>,
-    /// Status and Retry-After of the next answers; then 200.
-    answers: VecDeque<(u16, &'static str)>,
+    /// The next answers; then 200.
+    answers: VecDeque<Answer>,
+}
+
+/// What it is told to say.
+struct Answer {
+    status: u16,
+    /// Name and value.
+    header: Option<(&'static str, String)>,
+    body: String,
 }
 
 /// A running one.
@@ -49,14 +56,28 @@ impl Receiver {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/hook", listener.local_addr().unwrap());
         let script: Arc<Mutex<Script>> = Arc::default();
-        let app = Router::new().route("/hook", post(take)).with_state(script.clone());
+        let app = Router::new().fallback(take).with_state(script.clone());
         let mut server = JoinSet::new();
         server.spawn(async move { axum::serve(listener, app).await.unwrap() });
         Self { url, script, _server: server }
     }
 
     pub(crate) fn will_answer(&self, status: u16, retry_after: &'static str) {
-        self.script.lock().unwrap().answers.push_back((status, retry_after));
+        let header = Some(("retry-after", retry_after.to_owned())).filter(|_| !retry_after.is_empty());
+        self.will(Answer { status, header, body: String::new() });
+    }
+
+    /// Sends whoever asks next elsewhere.
+    pub(crate) fn will_send_to(&self, status: u16, location: &str) {
+        self.will(Answer { status, header: Some(("location", location.to_owned())), body: String::new() });
+    }
+
+    pub(crate) fn will_say(&self, body: String) {
+        self.will(Answer { status: 200, header: None, body });
+    }
+
+    fn will(&self, answer: Answer) {
+        self.script.lock().unwrap().answers.push_back(answer);
     }
 
     pub(crate) fn posted(&self) -> Vec<Posted> {
@@ -67,11 +88,12 @@ impl Receiver {
 async fn take(State(script): State<Arc<Mutex<Script>>>, headers: HeaderMap, bytes: Bytes) -> Response {
     let mut script = script.lock().unwrap();
     script.posted.push(Posted { headers, bytes });
-    let (status, retry_after) = script.answers.pop_front().unwrap_or((200, ""));
-    let status = StatusCode::from_u16(status).unwrap();
-    if retry_after.is_empty() {
-        status.into_response()
-    } else {
-        (status, [("retry-after", retry_after)]).into_response()
+    let Some(Answer { status, header, body }) = script.answers.pop_front() else {
+        return StatusCode::OK.into_response();
+    };
+    let mut answer = (StatusCode::from_u16(status).unwrap(), body).into_response();
+    if let Some((name, value)) = header {
+        answer.headers_mut().insert(name, value.parse().unwrap());
     }
+    answer
 }

@@ -119,3 +119,44 @@ async fn no_channel_leads_where_the_operator_does_not_allow_it() {
     assert_eq!(sink.kept.lock().unwrap().connections, 0);
     assert_eq!(wechat.requests("/cgi-bin/stable_token").await, 0);
 }
+
+/// An answer that names an address leads nowhere: nobody has judged that one.
+#[tokio::test]
+async fn no_answer_leads_elsewhere() {
+    let (mut world, receiver) = ready().await;
+    let elsewhere = Receiver::start().await;
+    let base = receiver.url.trim_end_matches("/hook");
+    let account = json!({ "app_id": APP_ID, "app_secret": SECRET, "base_url": base });
+    world.channel("oa", ChannelKind::WechatOa, account, "").await;
+    for status in [301, 302, 303, 307, 308] {
+        receiver.will_send_to(status, &elsewhere.url);
+        let message = world.sent(request(&format!("k{status}"), 1, &["hook"], "hello")).await;
+        let outcome = format!("HTTP_{status}");
+        assert_eq!((message.state(), &message.reason), (State::Failed, &outcome), "{message:?}");
+        receiver.will_send_to(status, &elsewhere.url);
+        let tested =
+            world.api.test_channel(TestChannelRequest { key: "oa".into() }).await.unwrap().into_inner();
+        assert!(!tested.ok && tested.message.contains(&outcome), "{tested:?}");
+    }
+    assert_eq!((receiver.posted().len(), elsewhere.posted().len()), (10, 0));
+}
+
+/// Who sets up a channel names the address, and could fill the memory of all others.
+#[tokio::test]
+async fn of_a_long_answer_no_more_is_read_than_answers_have() {
+    let (mut world, receiver) = ready().await;
+    let base = receiver.url.trim_end_matches("/hook");
+    let account = json!({ "app_id": APP_ID, "app_secret": SECRET, "base_url": base });
+    world.channel("oa", ChannelKind::WechatOa, account, "").await;
+    let token = |pad: usize| json!({ "access_token": "t", "expires_in": 7_200, "pad": "x".repeat(pad) });
+    receiver.will_say(token(100_000).to_string());
+    let tested = world.api.test_channel(TestChannelRequest { key: "oa".into() }).await.unwrap().into_inner();
+    assert!(!tested.ok && tested.message.contains("more than 65536 bytes"), "{tested:?}");
+    receiver.will_say(token(60_000).to_string());
+    let tested = world.api.test_channel(TestChannelRequest { key: "oa".into() }).await.unwrap().into_inner();
+    assert!(tested.ok, "{tested:?}");
+    // What a webhook says is not read at all.
+    receiver.will_say("x".repeat(10 << 20));
+    let message = world.sent(request("k", 1, &["hook"], "hello")).await;
+    assert_eq!(message.state(), State::Sent, "{message:?}");
+}

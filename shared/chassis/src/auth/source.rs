@@ -1,5 +1,6 @@
 //! Where a key set is read from: a file, or an address.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -28,6 +29,8 @@ impl Source {
         }
         let client = reqwest::Client::builder()
             .timeout(PATIENCE)
+            // It would name an address that no operator has.
+            .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(|cause| Error::internal("there is no HTTP client").caused_by(cause))?;
         Ok(Self::Address(client, jwks.to_owned()))
@@ -57,18 +60,24 @@ impl Source {
     }
 }
 
+/// Whether others than this machine could answer for the address of a key set: one without TLS elsewhere.
+pub(super) fn may_be_forged(jwks: &str) -> bool {
+    let url = reqwest::Url::parse(jwks).ok().filter(|url| url.scheme() == "http");
+    let host = url.as_ref().and_then(reqwest::Url::host_str).map(|host| host.trim_matches(['[', ']']));
+    host.is_some_and(|host| {
+        host != "localhost" && !host.parse().is_ok_and(|address: IpAddr| address.to_canonical().is_loopback())
+    })
+}
+
 async fn fetch(client: &reqwest::Client, address: &str) -> Result<Vec<u8>, String> {
     let say = |cause: reqwest::Error| crate::status::chain(&cause.without_url());
-    let mut answer = client.get(address).send().await.map_err(say)?;
+    let answer = client.get(address).send().await.map_err(say)?;
     if !answer.status().is_success() {
         return Err(format!("it answers {}", answer.status()));
     }
-    let mut bytes = Vec::new();
-    while let Some(piece) = answer.chunk().await.map_err(say)? {
-        bytes.extend_from_slice(&piece);
-        if bytes.len() > MAX_BYTES {
-            return Err("its answer is longer than 1 MiB".to_owned());
-        }
-    }
-    Ok(bytes)
+    let bytes = crate::http::at_most(answer, MAX_BYTES).await.map_err(say)?;
+    bytes.ok_or_else(|| "its answer is longer than 1 MiB".to_owned())
 }
+
+#[cfg(test)]
+mod tests;

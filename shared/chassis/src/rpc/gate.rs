@@ -2,6 +2,7 @@
 //! have been counted where they began; so have those of other services, but for the place and the bytes they take here.
 
 mod crowd;
+mod fields;
 mod weight;
 
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use tonic::body::Body;
 
 use self::crowd::Crowd;
 pub(super) use self::crowd::OVERLOADED;
+pub use self::weight::Claim;
 use self::weight::{Load, Room, Weighed};
 use crate::caller::Caller;
 use crate::config::{Common, Rate};
@@ -40,9 +42,16 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// The same body, refused as soon as there is no room for more of it.
-    pub(super) fn weigh(&self, gate: &Gate, body: Body) -> Body {
-        Body::new(Weighed::new(body, self.load.clone(), gate.crowd.clone()))
+    /// The same body, refused as soon as there is no room for more of it, or a message has too many entries. A stream of
+    /// requests lasts longer than its place, and holds a window of bytes at the most: it takes no room.
+    pub(super) fn weigh(&self, gate: &Gate, body: Body, streams: bool) -> Body {
+        let load = (!streams).then(|| self.load.clone());
+        Body::new(Weighed::new(body, load, gate.crowd.clone()))
+    }
+
+    /// For whoever reads the body of a request over HTTP.
+    pub(crate) fn claim(&self, gate: &Gate) -> Claim {
+        Claim::new(self.load.clone(), gate.crowd.clone())
     }
 }
 
@@ -73,8 +82,9 @@ impl Gate {
         Ok(Place { _permit: permit, load: Arc::new(self.room.load()) })
     }
 
-    /// Takes a place for one more request over HTTP, and the room that it will need: bodies are refused before they are
-    /// read, since senders take an answer in the midst of one for a lost connection.
+    /// Takes a place for one more request over HTTP, if there is room for what it says of itself: bodies are best refused
+    /// before they are read, since senders take an answer in the midst of one for a lost connection. The room is taken as
+    /// the bytes come ([`Claim`]): a request that only announces many keeps nobody out.
     ///
     /// # Errors
     /// [`kernel::Kind::Exhausted`] when there is none.
@@ -89,7 +99,7 @@ impl Gate {
         };
         let inflates = text(http::header::CONTENT_ENCODING).is_some_and(|coding| coding.contains("gzip"));
         let bytes = if inflates { told.saturating_mul(INFLATES) } else { told };
-        if place.load.take(bytes.min(super::MAX_MESSAGE_BYTES)) {
+        if place.load.fits(bytes.min(super::MAX_MESSAGE_BYTES)) {
             return Ok(place);
         }
         Err(self.crowd.refusal(weight::FULL))

@@ -22,19 +22,25 @@ const BREATH: Duration = Duration::from_millis(50);
 
 /// Connections that are ready to be served.
 pub(crate) fn incoming(listener: TcpListener, tls: Tls) -> impl Stream<Item = io::Result<Connection>> {
-    let accepted = stream::unfold(listener, |listener| async move {
-        let next = listener.accept().await;
-        if let Err(error) = &next {
-            tracing::warn!(%error, "a connection cannot be accepted");
-            tokio::time::sleep(BREATH).await;
-        }
-        Some((next, listener))
-    });
+    let accepted =
+        stream::unfold(listener, |listener| async move { Some((accept(&listener).await, listener)) });
     accepted
-        .filter_map(async |next| next.ok())
         .map(move |(stream, peer)| agree(stream, peer, tls.server()))
         .buffer_unordered(AT_ONCE)
         .filter_map(async |agreed| agreed.map(Ok))
+}
+
+/// The next connection, with whom it comes from.
+pub(crate) async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+    loop {
+        match listener.accept().await {
+            Ok(accepted) => return accepted,
+            Err(error) => {
+                tracing::warn!(%error, "a connection cannot be accepted");
+                tokio::time::sleep(BREATH).await;
+            }
+        }
+    }
 }
 
 /// `None` for a connection that comes to nothing.

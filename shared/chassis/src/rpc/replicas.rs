@@ -10,13 +10,10 @@ use rustls::pki_types::ServerName;
 use tonic::transport::{Channel, Endpoint};
 
 use super::connector::Connector;
+use super::directory::Directory;
 use super::standing::{self, Standing};
 use crate::tls::Tls;
 
-/// Names are looked up again this often: replicas that come are found, those that go are left.
-pub(super) const LOOK_UP: Duration = Duration::from_secs(5);
-/// For looking a name up.
-const PATIENCE: Duration = Duration::from_secs(2);
 /// A call that is given up after so long without an answer speaks against the address.
 const PATIENT: Duration = Duration::from_secs(1);
 /// A connection on which nothing comes is asked whether its other end lives …
@@ -29,6 +26,7 @@ const PONG: Duration = Duration::from_secs(4);
 #[derive(Debug)]
 pub(super) struct Replicas {
     names: Vec<Name>,
+    directory: Directory,
     known: RwLock<Arc<[Arc<Replica>]>>,
     next: AtomicUsize,
 }
@@ -114,15 +112,6 @@ impl Name {
         Ok(Self { host, port, origin, tls })
     }
 
-    async fn look_up(&self) -> Result<Vec<SocketAddr>, String> {
-        let asked = tokio::net::lookup_host((self.host.as_str(), self.port));
-        match tokio::time::timeout(PATIENCE, asked).await {
-            Ok(Ok(found)) => Ok(found.collect()),
-            Ok(Err(cause)) => Err(format!("the name {} leads nowhere: {cause}", self.host)),
-            Err(_) => Err(format!("the name {} is not found within {PATIENCE:?}", self.host)),
-        }
-    }
-
     fn replica(&self, name: usize, address: SocketAddr) -> Replica {
         let standing = Arc::new(Standing::default());
         let connector = Connector::new(address, self.tls.clone(), standing.clone());
@@ -144,14 +133,14 @@ impl Replicas {
     ///
     /// # Errors
     /// [`kernel::Kind::Precondition`] for an address that is none, and for TLS without authorities.
-    pub(super) fn new(option: &str, addresses: &str, tls: &Tls) -> Result<Self> {
+    pub(super) fn new(option: &str, addresses: &str, tls: &Tls, directory: Directory) -> Result<Self> {
         let parse = |address: &str| {
             Name::parse(address.trim(), tls).map_err(|flaw| {
                 Error::precondition("CONFIG_INVALID", format!("{option}: `{}` {flaw}", address.trim()))
             })
         };
         let names = addresses.split(',').map(parse).collect::<Result<_>>()?;
-        Ok(Self { names, known: RwLock::new(Arc::new([])), next: AtomicUsize::new(0) })
+        Ok(Self { names, directory, known: RwLock::new(Arc::new([])), next: AtomicUsize::new(0) })
     }
 
     fn known(&self) -> Arc<[Arc<Replica>]> {
@@ -166,7 +155,7 @@ impl Replicas {
         let before = self.known();
         let (mut after, mut flaw) = (Vec::new(), Ok(()));
         for (at, name) in self.names.iter().enumerate() {
-            let mut found = match name.look_up().await {
+            let mut found = match self.directory.find(&name.host, name.port).await {
                 Ok(found) => found,
                 Err(why) => {
                     flaw = Err(why);
@@ -212,7 +201,7 @@ impl Replicas {
             if let Err(flaw) = self.look_up().await {
                 tracing::warn!(flaw, "addresses stay as they were found before");
             }
-            tokio::time::sleep(LOOK_UP).await;
+            tokio::time::sleep(self.directory.every).await;
         }
     }
 }

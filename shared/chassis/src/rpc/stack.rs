@@ -48,10 +48,9 @@ impl StackLayer {
     async fn admit(&self, request: http::Request<Body>) -> Result<(http::Request<Body>, Option<Place>)> {
         let (mut parts, body) = request.into_parts();
         let place = self.admit_parts(&mut parts).await?;
-        // A stream of requests lasts longer than its place, and holds a window of bytes at the most.
         let body = match &place {
-            Some(place) if !self.scopes.streams_in(parts.uri.path()) => place.weigh(&self.gate, body),
-            _ => body,
+            Some(place) => place.weigh(&self.gate, body, self.scopes.streams_in(parts.uri.path())),
+            None => body,
         };
         Ok((http::Request::from_parts(parts, body), place))
     }

@@ -92,3 +92,6 @@ impl Visit for Line {
         self.put(field.name(), format!("{value:?}"));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,8 @@ mod deadlines;
 #[cfg(test)]
 mod elsewhere;
 #[cfg(test)]
+mod figures;
+#[cfg(test)]
 mod jobs;
 #[cfg(test)]
 mod limits;

@@ -10,13 +10,15 @@ use super::*;
 use crate::domain::source::{Kind, Source};
 
 const RECEIVED: Time = Time::from_seconds(1_795_226_400);
+/// Those of `config.toml`.
+const LIMITS: Limits = Limits { calls: 2_500, call: 32_768, all: 4 << 20 };
 
 fn events(endpoint: Endpoint, body: &Value) -> Vec<(Event, Option<&'static str>)> {
     let source = Source { priority: 3, ..Source::built_in(Workspace::new("demo"), "web", Kind::Tracking) };
     let peer = Some("203.0.113.9".parse().unwrap());
     let arrival = Arrival { source: &source, received: RECEIVED, peer, trace_parent: "" };
     let bytes = serde_json::to_vec(body).unwrap();
-    let body = Body::read(endpoint, &bytes).unwrap();
+    let body = Body::read(endpoint, &bytes, &LIMITS).unwrap();
     let translated = body.calls().iter().map(|call| translate(&body.complete(call).unwrap(), &arrival));
     translated.map(|(event, refusal)| (event, refusal.map(|refusal| refusal.reason.code()))).collect()
 }
@@ -121,17 +123,70 @@ fn a_batch_lends_its_context_to_its_calls() {
 #[test]
 fn bodies_that_are_no_calls_are_refused() {
     for body in ["", "[]x", "[1]", "\"x\"", "{\"batch\": 7}", "{}", "null", "\u{feff}{}"] {
-        assert!(Body::read(Endpoint::Batch, body.as_bytes()).is_err(), "{body}");
+        assert!(Body::read(Endpoint::Batch, body.as_bytes(), &LIMITS).is_err(), "{body}");
     }
-    assert!(Body::read(Endpoint::One(Call::Track), b"\xff\xfe{}").is_err());
-    assert!(Body::read(Endpoint::One(Call::Track), b"track").is_err());
+    assert!(Body::read(Endpoint::One(Call::Track), b"\xff\xfe{}", &LIMITS).is_err());
+    assert!(Body::read(Endpoint::One(Call::Track), b"track", &LIMITS).is_err());
+}
+
+/// What stands beside a batch is lent to each call: a small body must not become gigabytes by it, nor by empty calls.
+#[test]
+fn a_batch_that_would_grow_beyond_the_limits_is_refused_before_anything_is_made_of_it() {
+    let batch = |context: usize, calls: usize| {
+        let calls = vec!["{}"; calls].join(",");
+        format!("{{\"context\":{{\"x\":\"{}\"}},\"batch\":[{calls}]}}", "A".repeat(context))
+    };
+    for (context, calls, reason, named) in [
+        (1_500_000, 2_500, "EVENT_TOO_LARGE", "ingest.event.max_bytes"),
+        (32_761, 1, "EVENT_TOO_LARGE", "ingest.event.max_bytes"),
+        (4_000, 2_500, "BODY_TOO_LARGE", "ingest.http.max_inflated_bytes"),
+        (0, 2_501, "TOO_MANY_EVENTS", "ingest.max_batch_events"),
+        (0, 1_000_000, "TOO_MANY_EVENTS", "2500 (ingest.max_batch_events)"),
+    ] {
+        let text = batch(context, calls);
+        let flaw = Body::read(Endpoint::Batch, text.as_bytes(), &LIMITS).map(drop).unwrap_err();
+        assert_eq!(flaw.reason, reason, "{context} bytes lent to {calls}: {}", flaw.message);
+        assert!(flaw.message.contains(named), "{}", flaw.message);
+    }
+    for (context, calls) in [(1_000, 2_500), (30_000, 100)] {
+        let text = batch(context, calls);
+        let body = Body::read(Endpoint::Batch, text.as_bytes(), &LIMITS).unwrap();
+        assert!(body.calls().iter().all(|call| body.size(call) <= LIMITS.call));
+        let whole = body.complete(body.calls()[calls - 1]).unwrap();
+        assert_eq!(whole["context"]["x"].as_str().map(str::len), Some(context));
+    }
+}
+
+/// A call that fits by itself does not with what it is lent.
+#[test]
+fn a_call_is_measured_with_what_it_is_lent() {
+    let batch =
+        json!({"context": {"x": "A".repeat(20_000)}, "batch": [{"x": "A".repeat(20_000)}, {}]}).to_string();
+    let body = Body::read(Endpoint::Batch, batch.as_bytes(), &LIMITS).unwrap();
+    let fits: Vec<bool> = body.calls().iter().map(|call| body.size(call) <= LIMITS.call).collect();
+    assert_eq!(fits, [false, true]);
+}
+
+#[test]
+fn a_write_key_that_is_none_costs_nothing() {
+    let long = json!({"event": "a", "writeKey": "k".repeat(2_000)}).to_string();
+    let body = Body::read(Endpoint::One(Call::Track), long.as_bytes(), &LIMITS).unwrap();
+    assert_eq!(body.write_key, "");
+}
+
+#[test]
+fn a_context_that_is_nested_without_end_is_refused() {
+    let deep = format!("{}1{}", "[".repeat(400), "]".repeat(400));
+    let text = format!("{{\"batch\": [], \"context\": {deep}}}");
+    let flaw = Body::read(Endpoint::Batch, text.as_bytes(), &LIMITS).map(drop).unwrap_err();
+    assert!(flaw.reason == "WRONG_SHAPE" && flaw.message.contains("`context`"), "{flaw:?}");
 }
 
 #[test]
 fn one_call_that_is_nested_without_end_spoils_no_other() {
     let deep = format!("{}1{}", "[".repeat(400), "]".repeat(400));
     let text = format!("{{\"batch\": [{{\"type\":\"track\",\"x\":{deep}}}, {{\"type\":\"track\"}}, 5]}}");
-    let body = Body::read(Endpoint::Batch, text.as_bytes()).unwrap();
+    let body = Body::read(Endpoint::Batch, text.as_bytes(), &LIMITS).unwrap();
     let read: Vec<bool> = body.calls().iter().map(|call| body.complete(call).is_some()).collect();
     assert_eq!(read, [false, true, false]);
 }
@@ -171,7 +226,7 @@ proptest! {
     #[test]
     fn no_body_makes_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), batch in any::<bool>()) {
         let endpoint = if batch { Endpoint::Batch } else { Endpoint::One(Call::Track) };
-        let _read = Body::read(endpoint, &bytes).is_ok();
+        let _read = Body::read(endpoint, &bytes, &LIMITS).is_ok();
     }
 
     #[test]
@@ -179,7 +234,7 @@ proptest! {
         let source = Source::built_in(Workspace::new("demo"), "web", Kind::Tracking);
         let arrival = Arrival { source: &source, received: RECEIVED, peer: None, trace_parent: "" };
         let text = json!({"batch": calls, "context": context}).to_string();
-        let body = Body::read(Endpoint::Batch, text.as_bytes()).unwrap();
+        let body = Body::read(Endpoint::Batch, text.as_bytes(), &LIMITS).unwrap();
         for call in body.calls().iter().filter_map(|call| body.complete(call)) {
             let (event, _) = translate(&call, &arrival);
             prop_assert!(event.time.is_some());

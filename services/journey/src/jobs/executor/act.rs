@@ -68,7 +68,7 @@ impl Work {
         match result {
             Ok(input) => drop(self.step(shared, input, &Truths::new(), now)),
             Err(error) if error.kind.retryable() || error.kind.is_fault() => {
-                tracing::warn!(run = %self.row.run_id, reason = error.reason, %error, "a node failed; trying again");
+                tracing::warn!(run = %self.row.run_id, reason = error.reason, error = %kernel::chain(&error), "a node failed; trying again");
                 self.fate = Fate::Retried;
             }
             Err(error) => {

@@ -36,7 +36,7 @@ pub(crate) async fn ask(
         let customers: BTreeSet<Uuid> =
             works.iter().filter_map(|n| Some(batch.get(*n)?.row.customer_id)).collect();
         if let Err(error) = evaluate(shared, &workspace, &conditions, &customers, truths).await {
-            tracing::warn!(reason = error.reason, %error, "conditions of journeys could not be evaluated");
+            tracing::warn!(reason = error.reason, error = %kernel::chain(&error), "conditions of journeys could not be evaluated");
             for n in works {
                 if let Some(work) = batch.get_mut(n) {
                     fail(shared, work, error.kind.retryable() || error.kind.is_fault(), now);

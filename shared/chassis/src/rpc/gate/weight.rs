@@ -6,10 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 
 use http_body::{Frame, SizeHint};
+use kernel::{Error, Kind};
 use tonic::Status;
 use tonic::body::Body;
 
 use super::crowd::Crowd;
+use super::fields::{self, Fields};
 use crate::status::to_status;
 
 /// Why there is no room.
@@ -23,7 +25,7 @@ pub(super) struct Room {
     taken: Arc<AtomicUsize>,
 }
 
-/// What one call takes of it; given back when dropped.
+/// What one call takes of it; given back when dropped, or before.
 #[derive(Debug)]
 pub(super) struct Load {
     most: usize,
@@ -50,24 +52,82 @@ impl Load {
         let all = self.all.fetch_add(more, Ordering::Relaxed) + more;
         all <= self.most || all == own
     }
+
+    /// Whether there is room for more at the moment; takes none.
+    pub(super) fn fits(&self, more: usize) -> bool {
+        let all = self.all.load(Ordering::Relaxed);
+        all.saturating_add(more) <= self.most || all == self.own.load(Ordering::Relaxed)
+    }
+
+    /// Gives back what was taken so far.
+    fn give_back(&self) {
+        self.all.fetch_sub(self.own.swap(0, Ordering::Relaxed), Ordering::Relaxed);
+    }
 }
 
 impl Drop for Load {
     fn drop(&mut self) {
-        self.all.fetch_sub(*self.own.get_mut(), Ordering::Relaxed);
+        self.give_back();
     }
 }
 
-/// A body that takes room as it comes in.
-pub(super) struct Weighed {
-    body: Body,
+/// The room that a request over HTTP takes. Whoever reads its body takes room as the bytes come, and for what is made of
+/// them: what a request says of its length is no reason to keep others out. Given back with the answer.
+#[derive(Clone, Debug)]
+pub struct Claim {
     load: Arc<Load>,
     crowd: Arc<Crowd>,
 }
 
+impl Claim {
+    pub(super) fn new(load: Arc<Load>, crowd: Arc<Crowd>) -> Self {
+        Self { load, crowd }
+    }
+
+    /// Takes room for more bytes.
+    ///
+    /// # Errors
+    /// [`kernel::Kind::Exhausted`] when there is none: let go of what there is.
+    pub fn take(&self, bytes: usize) -> kernel::Result<()> {
+        if self.load.take(bytes) {
+            return Ok(());
+        }
+        Err(self.crowd.refusal(FULL))
+    }
+
+    /// Gives back what was taken so far, since it is not held any more.
+    pub fn give_back(&self) {
+        self.load.give_back();
+    }
+}
+
+/// A body that takes room as it comes in, and whose messages have so many entries at the most.
+pub(super) struct Weighed {
+    body: Body,
+    /// Where it takes room.
+    load: Option<Arc<Load>>,
+    crowd: Arc<Crowd>,
+    fields: Fields,
+}
+
 impl Weighed {
-    pub(super) fn new(body: Body, load: Arc<Load>, crowd: Arc<Crowd>) -> Self {
-        Self { body, load, crowd }
+    pub(super) fn new(body: Body, load: Option<Arc<Load>>, crowd: Arc<Crowd>) -> Self {
+        Self { body, load, crowd, fields: Fields::default() }
+    }
+
+    /// Takes these bytes in.
+    fn take(&mut self, data: &[u8]) -> Result<(), Status> {
+        if self.load.as_ref().is_some_and(|load| !load.take(data.len())) {
+            return Err(to_status(&self.crowd.refusal(FULL)));
+        }
+        if self.fields.read(data) {
+            return Ok(());
+        }
+        let message = format!(
+            "a message has more than {} entries; send them in several calls, or messages of a stream",
+            fields::MOST
+        );
+        Err(to_status(&Error::new(Kind::Invalid, "TOO_MANY_ENTRIES", message)))
     }
 }
 
@@ -82,9 +142,9 @@ impl http_body::Body for Weighed {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
         if let Some(Ok(frame)) = &frame
             && let Some(data) = frame.data_ref()
-            && !self.load.take(data.len())
+            && let Err(refusal) = self.take(data)
         {
-            return Poll::Ready(Some(Err(to_status(&self.crowd.refusal(FULL)))));
+            return Poll::Ready(Some(Err(refusal)));
         }
         Poll::Ready(frame)
     }
