@@ -9,7 +9,7 @@ use async_nats::jetstream::consumer::{AckPolicy, Consumer, DeliverPolicy};
 use futures::StreamExt;
 use kernel::{Error, Kind, Result};
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::message::{self, behind, number_of};
 use super::shared::{Partition, Shared, Topic, Usable, unanswered};
@@ -25,6 +25,9 @@ const MESSAGES: [usize; 2] = [4, 512];
 const BYTES: usize = 1 << 20;
 /// Cursors kept per partition.
 const KEPT: usize = 4;
+/// Milliseconds of pause before a read that was cut short is begun again: servers of a cluster answer for a stream or consumer that was
+/// just made, or whose leader was just elected, a moment before they can serve it.
+const AGAIN: [u64; 5] = [20, 50, 100, 200, 400];
 
 /// Reads one partition on from some position.
 pub(super) struct Cursor {
@@ -53,15 +56,22 @@ pub(super) async fn read(
     max: usize,
     deadline: Instant,
 ) -> Result<Vec<Entry>> {
-    let usable = shared.usable(topic.stream, deadline).await?;
-    let kept = take(partition, from, usable.epoch);
     let reading = async {
-        let mut cursor = match kept {
-            Some(cursor) => cursor,
-            None => Cursor::open(shared, topic, partition, from, usable).await?,
-        };
-        let entries = cursor.read(shared, topic, partition, (from, end), max).await?;
-        Ok((cursor, entries))
+        let mut pauses = AGAIN.into_iter().map(Duration::from_millis);
+        loop {
+            let usable = shared.usable(topic.stream, deadline).await?;
+            let mut cursor = match take(partition, from, usable.epoch) {
+                Some(cursor) => cursor,
+                None => Cursor::open(shared, topic, partition, from, usable).await?,
+            };
+            match (cursor.read(shared, topic, partition, (from, end), max).await, pauses.next()) {
+                (Err(error), Some(pause)) if error.kind == Kind::Unavailable => {
+                    retire(shared, topic, cursor);
+                    sleep(pause).await;
+                }
+                (entries, _) => return Ok((cursor, entries?)),
+            }
+        }
     };
     let (cursor, entries) =
         timeout_at(deadline, reading).await.map_err(|_| Error::unavailable(shared.trouble()))??;
