@@ -24,7 +24,7 @@ test: ## every test, the real binary and real SDKs included, on both stacks
 	$(MAKE) test-engines
 
 # Modules of tests/it that `STACK` means nothing to.
-ONE_STACK := deadlines demo full_disk law lost_answers refused_starts replicas skew walls
+ONE_STACK := deadlines demo full_disk law lost_answers manifests refused_starts replicas skew walls
 
 test-engines: ## services and scenarios on PostgreSQL and JetStream, each service as a process of its own
 	tests/engines.sh
@@ -35,7 +35,8 @@ test-engines: ## services and scenarios on PostgreSQL and JetStream, each servic
 	$(CARGO) test --locked -p bus --lib jetstream && \
 	STACK=engines && export STACK && \
 	$(CARGO) test --locked --workspace --exclude tests --test it --test calls --test raw_to_events --test service && \
-	$(CARGO) test --locked -p tests --test it -- $(addprefix --skip ,$(addsuffix ::,$(ONE_STACK)))
+	$(CARGO) test --locked -p tests --test it -- $(addprefix --skip ,$(addsuffix ::,$(ONE_STACK))) && \
+	$(CARGO) test --locked -p tests --test it -- manifests::running manifests::production
 
 lint: ## formatting, clippy, documentation
 	$(CARGO) fmt --all --check
