@@ -28,7 +28,7 @@ const STANDBY: Meaning = (
 const SILENT: Meaning = (
     Kind::Unavailable,
     "DATABASE_SILENT",
-    "the database does not answer, nor end the connection; what was asked is asked again elsewhere",
+    "the database does not answer, nor end the connection; see that its machine runs, and try again",
 );
 const REFUSED: Meaning = (Kind::Internal, "INTERNAL", "the database refused a statement");
 
