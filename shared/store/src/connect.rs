@@ -62,6 +62,8 @@ const LONGEST_PAUSE: &str = "10s";
 
 /// A connection that has not been used for so long is tried before it is: the server may have gone and come back.
 const DOUBTFUL: Duration = Duration::from_secs(1);
+/// And so long it may take to answer then.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
 
 /// Where connections to a server lead, and what they are for.
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +72,9 @@ pub(crate) struct Server<'a> {
     pub(crate) service: &'a str,
     /// A statement that takes longer is given up, and so is one that waits so long for a lock.
     pub(crate) timeout: Duration,
+    /// Longest wait for an answer, also for one that nobody waits for any more: only then a connection is given up. Its
+    /// place would be taken until the system finds that nobody is there.
+    pub(crate) patience: Duration,
 }
 
 impl Server<'_> {
@@ -82,8 +87,15 @@ impl Server<'_> {
     ) -> Result<DatabaseConnection> {
         greet(self.url).await?;
         let mut options = pool(self.url, connections);
-        options.test_before_acquire_if_idle_for(DOUBTFUL);
-        let (name, timeout) = (format!("guanxi {}", self.service), self.timeout);
+        options.test_before_acquire(false).map_sqlx_postgres_before_acquire(|connection, so_far| {
+            Box::pin(
+                async move { Ok(so_far.idle_for < DOUBTFUL || answers(connection, SIGN_OF_LIFE).await?) },
+            )
+        });
+        let (name, timeout, patience) = (format!("guanxi {}", self.service), self.timeout, self.patience);
+        options.map_sqlx_postgres_pool_opts(move |pool| {
+            pool.after_release(move |connection, _| Box::pin(answers(connection, patience)))
+        });
         options.map_sqlx_postgres_opts(move |postgres| {
             let (workspace, platform) = Tenant::settings(tenant.as_ref());
             postgres.application_name(&name).statement_cache_capacity(256).options([
@@ -95,6 +107,13 @@ impl Server<'_> {
         });
         connect(options).await
     }
+}
+
+/// # Errors
+/// When it does not in time: the pool closes a connection then without a word.
+async fn answers(connection: &mut PgConnection, patience: Duration) -> sqlx::Result<bool> {
+    let silent = |_| sqlx::Error::Io(ErrorKind::TimedOut.into());
+    timeout(patience, connection.ping()).await.map_err(silent).flatten().map(|()| true)
 }
 
 /// A database that is only starting is waited for so long.

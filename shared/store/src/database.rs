@@ -137,18 +137,18 @@ impl Database {
                 let write = connect::sqlite(url, 1, false).await?;
                 migration::up(&write, migrations).await?;
                 let read = connect::sqlite(url, config.connections.max(1), true).await?;
-                (Reader::of_file(read, Few::of(&connect::file(url)?)), write)
+                (Reader::of_file(read, Few::of(&connect::file(url)?), patience), write)
             }
             Engine::Postgres => {
                 let timeout = config.timeout()?;
                 patience = if timeout.is_zero() { PATIENCE } else { timeout + GONE };
                 let reads = config.connections.max(2);
                 // Apart, so that a unit of work that reads beside itself finds a connection whoever waits to write.
-                let server = connect::Server { url, service, timeout };
+                let server = connect::Server { url, service, timeout, patience };
                 let write = server.connect(reads.div_ceil(2) + 1, None).await?;
                 migration::check(&write, migrations, service).await?;
                 let platform = server.connect(PLATFORM_READS, Some(Tenant::Platform)).await?;
-                (Reader::of_server(server.connect(reads, None).await?, platform), write)
+                (Reader::of_server(server.connect(reads, None).await?, platform, patience), write)
             }
         };
         read.check().await?;
@@ -182,7 +182,8 @@ impl Database {
                 let role = connect::role(url)?;
                 // A table may be large: no limit but the operator's patience.
                 let service = &format!("migrate {service}");
-                let server = connect::Server { url: owner, service, timeout: Duration::ZERO };
+                let server =
+                    connect::Server { url: owner, service, timeout: Duration::ZERO, patience: Duration::MAX };
                 let owner = server.connect(3, None).await?;
                 migration::up_as_owner(&owner, migrations, &role).await
             }

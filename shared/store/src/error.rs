@@ -1,6 +1,7 @@
 //! Maps the drivers' errors to the platform's, once.
 
 use std::future::Future;
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use kernel::{Error, Kind, Result};
@@ -44,6 +45,7 @@ pub fn db_error(error: DbErr) -> Error {
             Nature::Full => FULL,
             Nature::Failing => FAILING,
             Nature::ReadOnly => STANDBY,
+            Nature::Silent => SILENT,
             Nature::Text => (
                 Kind::Invalid,
                 "TEXT_UNSTORABLE",
@@ -80,6 +82,8 @@ enum Nature {
     Failing,
     /// The same, once the primary is found.
     ReadOnly,
+    /// The same, if somebody is there.
+    Silent,
     /// A text that the database does not take.
     Text,
     Other,
@@ -107,6 +111,7 @@ fn nature(error: &RuntimeErr) -> Nature {
             Some("XX001" | "XX002") => Nature::Failing,
             _ => file_nature(error.message()),
         },
+        sqlx::Error::Io(cause) if cause.kind() == ErrorKind::TimedOut => Nature::Silent,
         sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed => Nature::Passing,
         other => file_nature(&other.to_string()),
     }
@@ -123,21 +128,25 @@ fn file_nature(text: &str) -> Nature {
     SIGNS.into_iter().find(|(sign, _)| text.contains(sign)).map_or(Nature::Other, |(_, nature)| nature)
 }
 
-/// The answer to one statement, as long as it may take.
+/// The answer to one statement, as long as it may take; one that does not come is a time-out of the connection. What was
+/// asked may have been done then.
+pub(crate) async fn in_time<T>(
+    patience: Duration,
+    answer: impl Future<Output = Result<T, DbErr>>,
+) -> Result<T, DbErr> {
+    let silent = |_| DbErr::Conn(RuntimeErr::SqlxError(sqlx::Error::Io(ErrorKind::TimedOut.into()).into()));
+    tokio::time::timeout(patience, answer).await.map_err(silent).flatten()
+}
+
+/// The same.
 ///
 /// # Errors
-/// What [`db_error`] makes of it; [`Kind::Unavailable`] when it does not come. What was asked may have been done then.
+/// What [`db_error`] makes of it.
 pub(crate) async fn within<T>(
     patience: Duration,
     answer: impl Future<Output = Result<T, DbErr>>,
 ) -> Result<T> {
-    match tokio::time::timeout(patience, answer).await {
-        Ok(answer) => answer.db(),
-        Err(cause) => {
-            let (kind, reason, message) = SILENT;
-            Err(Error::new(kind, reason, message).caused_by(cause))
-        }
-    }
+    in_time(patience, answer).await.db()
 }
 
 /// `?` for database results.

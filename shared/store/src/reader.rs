@@ -1,12 +1,14 @@
 //! Reading outside a unit of work.
 
+use std::time::Duration;
+
 use kernel::{Error, Result};
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult,
     Statement, TransactionTrait as _,
 };
 
-use crate::error::StoreResult as _;
+use crate::error::{StoreResult as _, in_time};
 use crate::rows::Few;
 use crate::tenant::Tenant;
 
@@ -16,6 +18,8 @@ use crate::tenant::Tenant;
 pub struct Reader {
     pool: DatabaseConnection,
     beside: Beside,
+    /// Longest wait for the answer to one query.
+    patience: Duration,
 }
 
 /// What there is beside the pool.
@@ -28,12 +32,16 @@ enum Beside {
 }
 
 impl Reader {
-    pub(crate) fn of_file(pool: DatabaseConnection, few: Few) -> Self {
-        Self { pool, beside: Beside::File(few) }
+    pub(crate) fn of_file(pool: DatabaseConnection, few: Few, patience: Duration) -> Self {
+        Self { pool, beside: Beside::File(few), patience }
     }
 
-    pub(crate) fn of_server(pool: DatabaseConnection, platform: DatabaseConnection) -> Self {
-        Self { pool, beside: Beside::Platform(platform) }
+    pub(crate) fn of_server(
+        pool: DatabaseConnection,
+        platform: DatabaseConnection,
+        patience: Duration,
+    ) -> Self {
+        Self { pool, beside: Beside::Platform(platform), patience }
     }
 
     pub(crate) fn few(&self) -> Option<&Few> {
@@ -111,24 +119,30 @@ impl ConnectionTrait for Reader {
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
         let tenant = Tenant::current();
-        if let Some(pool) = self.plain(tenant.as_ref()) {
-            return pool.query_one_raw(statement).await;
-        }
-        let txn = self.begin(tenant.as_ref()).await?;
-        let found = txn.query_one_raw(statement).await?;
-        txn.commit().await?;
-        Ok(found)
+        let answer = async {
+            if let Some(pool) = self.plain(tenant.as_ref()) {
+                return pool.query_one_raw(statement).await;
+            }
+            let txn = self.begin(tenant.as_ref()).await?;
+            let found = txn.query_one_raw(statement).await?;
+            txn.commit().await?;
+            Ok(found)
+        };
+        in_time(self.patience, answer).await
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         let tenant = Tenant::current();
-        if let Some(pool) = self.plain(tenant.as_ref()) {
-            return pool.query_all_raw(statement).await;
-        }
-        let txn = self.begin(tenant.as_ref()).await?;
-        let found = txn.query_all_raw(statement).await?;
-        txn.commit().await?;
-        Ok(found)
+        let answer = async {
+            if let Some(pool) = self.plain(tenant.as_ref()) {
+                return pool.query_all_raw(statement).await;
+            }
+            let txn = self.begin(tenant.as_ref()).await?;
+            let found = txn.query_all_raw(statement).await?;
+            txn.commit().await?;
+            Ok(found)
+        };
+        in_time(self.patience, answer).await
     }
 }
 
@@ -138,8 +152,6 @@ fn read_only() -> DbErr {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use testkit::postgres::Postgres;
 
     use super::*;
@@ -148,11 +160,12 @@ mod tests {
     #[tokio::test]
     async fn connections_that_lost_their_options_are_refused() {
         let urls = Postgres::shared().await.unwrap().schemas("reader", &[]).await.unwrap();
-        let server = Server { url: &urls.url, service: "test", timeout: Duration::from_secs(30) };
+        let patience = Duration::from_secs(30);
+        let server = Server { url: &urls.url, service: "test", timeout: patience, patience };
         let nobodys = server.connect(1, None).await.unwrap();
         let platforms = server.connect(1, Some(Tenant::Platform)).await.unwrap();
-        Reader::of_server(nobodys.clone(), platforms).check().await.unwrap();
-        let error = Reader::of_server(nobodys.clone(), nobodys).check().await.unwrap_err();
+        Reader::of_server(nobodys.clone(), platforms, patience).check().await.unwrap();
+        let error = Reader::of_server(nobodys.clone(), nobodys, patience).check().await.unwrap_err();
         assert_eq!(error.reason, "CONNECTION_OPTIONS_LOST");
     }
 }

@@ -16,7 +16,7 @@ async fn schema(name: &str, timeout: Duration) -> DatabaseConnection {
     let name = format!("error_{name}_{}", std::process::id());
     let urls = Postgres::shared().await.unwrap().schemas(&name, &["error"]).await.unwrap();
     let url = urls.owner_url.replace("{service}", "error");
-    Server { url: &url, service: "error", timeout }.connect(2, None).await.unwrap()
+    Server { url: &url, service: "error", timeout, patience: PATIENCE }.connect(2, None).await.unwrap()
 }
 
 /// The same with two rows.
@@ -72,7 +72,8 @@ async fn transactions_that_cannot_be_serialized_pass() {
 #[tokio::test]
 async fn too_little_space_passes() {
     let admin = Postgres::shared().await.unwrap().admin();
-    let db = Server { url: admin, service: "error", timeout: PATIENCE }.connect(1, None).await.unwrap();
+    let server = Server { url: admin, service: "error", timeout: PATIENCE, patience: PATIENCE };
+    let db = server.connect(1, None).await.unwrap();
     db.execute_unprepared("SET work_mem = '64kB'; SET temp_file_limit = '64kB'").await.unwrap();
     let sorted = "SELECT count(*) FROM (SELECT n FROM generate_series(1, 100000) n ORDER BY random()) sorted";
     passes(db.execute_unprepared(sorted).await, "temp_file_limit");

@@ -42,23 +42,53 @@ async fn over_a_line() -> (Lossy, Database) {
     let address = url.split('@').nth(1).unwrap().split('/').next().unwrap();
     let line = Lossy::start(address).await.unwrap();
     let url = url.replace(address, &line.address().to_string());
-    let config = DatabaseConfig { statement_timeout: "1s".to_owned(), ..DatabaseConfig::new(url) };
+    let config = DatabaseConfig { statement_timeout: "3s".to_owned(), ..DatabaseConfig::new(url) };
     let db = open(&config, now).await.unwrap();
     (line, db)
 }
+
+/// Connections for units of work, where there are four for reading.
+const WRITING: u32 = 3;
 
 /// The machine of the server is gone: nothing answers, and no connection ends.
 #[tokio::test]
 async fn a_server_that_vanished_is_not_waited_for() {
     let (line, db) = over_a_line().await;
-    db.begin().await.unwrap().roll_back().await.unwrap();
+    // All the connections there may be: one in a unit of work, the others waiting for it.
+    let first = db.begin().await.unwrap();
+    let mut waiting = JoinSet::new();
+    for _ in 1..WRITING {
+        let db = db.clone();
+        waiting.spawn(async move { db.begin().await.map(drop) });
+    }
+    let write = || db.connections().into_iter().find(|pool| pool.name == "write").unwrap();
+    until(|| write().used == WRITING && write().unopened == 0).await;
     line.silence();
     let begin = Instant::now();
-    let error = db.begin().await.map(drop).unwrap_err();
-    assert_eq!(error.kind, Kind::Unavailable, "{error}");
+    assert_eq!(first.commit().await.unwrap_err().reason, "DATABASE_SILENT");
+    for begun in waiting.join_all().await {
+        // One that was only connecting got through, and waits for the unit that the server still keeps.
+        assert_eq!(begun.unwrap_err().kind, Kind::Unavailable);
+    }
     assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
-    // The connection that hung is not used again; what took the server's place is.
+    // They are given up, and make room for connections to what took the server's place.
+    until(|| write().used == 0).await;
     db.begin().await.unwrap().roll_back().await.unwrap();
+}
+
+/// Connections that nobody used when it went are tried before somebody does, and replaced.
+#[tokio::test]
+async fn idle_connections_to_a_server_that_vanished_are_replaced() {
+    let (line, db) = over_a_line().await;
+    let read = async || db.read().query_one_raw(raw("SELECT 1")).await;
+    read().await.unwrap();
+    line.silence();
+    // One that was used within a second is trusted; how long they are idle is what this is about.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let begin = Instant::now();
+    read().await.unwrap();
+    db.begin().await.unwrap().roll_back().await.unwrap();
+    assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
 }
 
 /// Its leases run out and are held again, over another connection, though the server keeps the old one's lock.
