@@ -23,20 +23,21 @@ test: ## every test, the real binary and real SDKs included, on both stacks
 	$(CARGO) test --locked --workspace
 	$(MAKE) test-engines
 
-# Modules of tests/it that `STACK` means nothing to.
+# Modules of tests/scenarios that `STACK` means nothing to.
 ONE_STACK := deadlines demo full_disk law lost_answers manifests refused_starts replicas skew walls
 
 test-engines: ## services and scenarios on PostgreSQL and JetStream, each service as a process of its own
 	tests/engines.sh
 	$(CARGO) build --locked
 	@# What does not depend on the stack, or says itself on which it runs, was tested before: on the machine's own
-	@# nats-server. Here it is a current one, which flushes before it acknowledges, as in production.
+	@# nats-server. Here it is a current one, which flushes before it acknowledges, as in production. Always of the whole
+	@# workspace, so that nothing is compiled again with other features of its dependencies.
 	NATS_SERVER=$$(tests/nats.sh) && export NATS_SERVER && \
-	$(CARGO) test --locked -p bus --lib jetstream && \
+	$(CARGO) test --locked --workspace --lib jetstream:: && \
 	STACK=engines && export STACK && \
-	$(CARGO) test --locked --workspace --exclude tests --test it --test calls --test raw_to_events --test service && \
-	$(CARGO) test --locked -p tests --test it -- $(addprefix --skip ,$(addsuffix ::,$(ONE_STACK))) && \
-	$(CARGO) test --locked -p tests --test it -- manifests::running manifests::production
+	$(CARGO) test --locked --workspace --test it --test calls --test raw_to_events --test service && \
+	$(CARGO) test --locked --workspace --test scenarios -- $(addprefix --skip ,$(addsuffix ::,$(ONE_STACK))) && \
+	$(CARGO) test --locked --workspace --test scenarios -- manifests::running manifests::production
 
 lint: ## formatting, clippy, documentation
 	$(CARGO) fmt --all --check
@@ -50,19 +51,20 @@ fmt: ## format all code
 bench: ## measure every stage beside its peers; writes tests/bench/RESULTS.md
 	tests/engines.sh
 	$(CARGO) build --locked --release -p guanxi -p tests
-	NATS_SERVER=$$(tests/nats.sh) && export NATS_SERVER && $(CARGO) run --locked --release -p tests --bin bench
+	NATS_SERVER=$$(tests/nats.sh) && export NATS_SERVER && $(CARGO_TARGET_DIR)/release/bench
 
 bench-%: ## measure one stage, such as bench-funnel
 	tests/engines.sh
 	$(CARGO) build --locked --release -p guanxi -p tests
-	NATS_SERVER=$$(tests/nats.sh) && export NATS_SERVER && $(CARGO) run --locked --release -p tests --bin bench -- $*
+	NATS_SERVER=$$(tests/nats.sh) && export NATS_SERVER && $(CARGO_TARGET_DIR)/release/bench $*
 
 kill-long: ## 200 kills -9 on each stack under load, more than a million events acknowledged: none may be lost
 	tests/engines.sh
-	$(CARGO) build --locked --release -p guanxi
-	NATS_SERVER=$$(tests/nats.sh) && export NATS_SERVER KILL_TEST_KILLS=200 KILL_TEST_BATCH=320 && \
-	STACK=embedded $(CARGO) test --locked --release -p tests --test it kill:: && \
-	STACK=engines $(CARGO) test --locked --release -p tests --test it kill::
+	$(CARGO) build --locked --release -p guanxi -p tests
+	NATS_SERVER=$$(tests/nats.sh) && TESTED_BINARY=$(CARGO_TARGET_DIR)/release/guanxi && \
+	export NATS_SERVER TESTED_BINARY KILL_TEST_KILLS=200 KILL_TEST_BATCH=320 && \
+	STACK=embedded $(CARGO) test --locked --workspace --test scenarios kill:: && \
+	STACK=engines $(CARGO) test --locked --workspace --test scenarios kill::
 
 ci: lint test ## what CI runs
 

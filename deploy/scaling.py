@@ -98,14 +98,13 @@ def tables(figures: dict) -> str:
 
     rows = [at_each("ingest: ids of accepted events", lambda f: amount(
         year(f) * kept * services["ingest"]["memory_bytes_per_event_of_window"], "B"))]
-    # Analytics has one replica.
-    connections = lambda of_five, of_identity: (5 * of_five + of_identity + 1) * engine["connections_per_replica"]
+    connections = lambda of_six, of_identity: (6 * of_six + of_identity) * engine["connections_per_replica"]
     usual, most, most_of_identity = (
         engine[name] for name in ("replicas", "replicas_most", "replicas_most_of_identity"))
     parts.append("**Memory that grows with the load**\n\n" + table(heads, rows))
     parts.append(
-        f"**Connections** to PostgreSQL: {connections(usual, usual)} with {usual} replicas of each service (analytics "
-        f"one), {connections(most, most_of_identity)} when every autoscaler is at its most ({most}, identity "
+        f"**Connections** to PostgreSQL: {connections(usual, usual)} with {usual} replicas of each service, "
+        f"{connections(most, most_of_identity)} when every autoscaler is at its most ({most}, identity "
         f"{most_of_identity}).")
     return "\n\n".join(parts)
 

@@ -85,7 +85,7 @@ impl Recipe {
         Ok(recipe)
     }
 
-    /// The same for so many processes of every service (but of analytics, which is one) on engines of these settings.
+    /// The same for so many processes of every service on engines of these settings.
     ///
     /// # Errors
     /// When the databases cannot be brought up to date.
@@ -101,7 +101,6 @@ impl Recipe {
         settings.extend(["common.dev=true", "common.bus.partitions=2"].map(str::to_owned));
         let mut grpc = BTreeMap::new();
         for service in SERVICES {
-            let replicas = if service == "analytics" { 1 } else { replicas };
             grpc.insert(service, (0..replicas).map(|_| free()).collect::<Result<Vec<_>>>()?);
         }
         let address = |(name, replicas): (&&str, &Vec<SocketAddr>)| {

@@ -49,11 +49,14 @@ enum Ran {
     InMany(Box<Recipe>, #[expect(dead_code, reason = "ends with this value")] Box<Beside>),
 }
 
-/// The binary that `make test` or `make bench` has built.
+/// The binary that `make test` or `make bench` has built, or the one that `TESTED_BINARY` names.
 ///
 /// # Errors
 /// When it is not there.
 pub fn binary() -> Result<PathBuf> {
+    if let Some(chosen) = std::env::var_os("TESTED_BINARY") {
+        return Ok(chosen.into());
+    }
     let test = std::env::current_exe()?;
     // Tests are in a folder below it, the bench is beside it.
     let found =

@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use chassis::{Context, rpc};
 use kernel::{Clock, Error, Kind, Result, Workspaces};
-use store::Applied;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
@@ -27,16 +26,15 @@ pub(crate) struct Api {
     clock: Clock,
     workspaces: Workspaces,
     current: Current,
-    applied: Applied,
     partitions: u32,
     queries: Arc<Semaphore>,
 }
 
 impl Api {
-    pub(crate) fn new(cx: &Context, current: Current, applied: Applied, queries: usize) -> Self {
+    pub(crate) fn new(cx: &Context, current: Current, queries: usize) -> Self {
         let (clock, workspaces, partitions) = (cx.clock.clone(), cx.workspaces.clone(), cx.log.partitions());
         let queries = Arc::new(Semaphore::new(queries.max(1)));
-        Self { clock, workspaces, current, applied, partitions, queries }
+        Self { clock, workspaces, current, partitions, queries }
     }
 
     pub(crate) fn server(self) -> AnalyticsServiceServer<Self> {

@@ -22,6 +22,8 @@ pub struct Config {
     pub segment_rows: u64,
     /// Segments of about one size that are made one.
     pub fan_in: usize,
+    /// How long files are kept that were compacted, for processes that read them still, such as `15m`.
+    pub replaced_kept: String,
     /// Bytes of columns kept in memory between queries.
     pub cache_bytes: usize,
     /// Threads of one query.
@@ -33,21 +35,26 @@ pub struct Config {
 }
 
 impl Config {
-    /// What the engine takes of it.
-    pub(crate) fn engine(&self, folder: PathBuf) -> Options {
-        Options {
+    /// What the engine takes of it. Where no other process reads the files, none is kept that nobody needs.
+    pub(crate) fn engine(&self, folder: PathBuf, is_shared: bool) -> Result<Options> {
+        let kept = length("replaced_kept", &self.replaced_kept)?;
+        Ok(Options {
             folder,
             cache_bytes: self.cache_bytes,
             threads: self.threads.max(1),
             flush_rows: self.flush_rows.max(1),
             segment_rows: self.segment_rows.max(2),
             fan_in: self.fan_in.max(2),
-        }
+            kept: if is_shared { kept } else { Duration::ZERO },
+        })
     }
 
     pub(crate) fn flush_age(&self) -> Result<Duration> {
-        kernel::time::parse_duration(&self.flush_age).map_err(|message| {
-            Error::precondition("CONFIG_INVALID", format!("analytics.flush_age: {message}"))
-        })
+        length("flush_age", &self.flush_age)
     }
+}
+
+fn length(option: &str, text: &str) -> Result<Duration> {
+    kernel::time::parse_duration(text)
+        .map_err(|message| Error::precondition("CONFIG_INVALID", format!("analytics.{option}: {message}")))
 }

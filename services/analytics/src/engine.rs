@@ -30,6 +30,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use bytes::Bytes;
 use kernel::{CustomerId, Ids, RecordId, Result, Time, Workspace};
@@ -37,6 +38,7 @@ use wire::event::Event;
 
 use cache::Cache;
 use compact::{Compacted, Plan};
+use files::Unneeded;
 use layout::io_at;
 use people::Placement;
 use query::funnel::{Funnel, FunnelQuery};
@@ -61,6 +63,8 @@ pub struct Options {
     pub segment_rows: u64,
     /// Segments of about one size that are made one.
     pub fan_in: usize,
+    /// How long files are kept that are not registered any more, for other processes that read them still.
+    pub kept: Duration,
 }
 
 /// What is registered: the state to start from.
@@ -97,6 +101,7 @@ pub struct Engine {
     runs: AtomicU64,
     tail: AtomicUsize,
     tenants: RwLock<BTreeMap<Workspace, Arc<Tenant>>>,
+    unneeded: Unneeded,
 }
 
 impl Engine {
@@ -108,6 +113,7 @@ impl Engine {
         std::fs::create_dir_all(&options.folder).map_err(io_at(&options.folder))?;
         let engine = Self {
             cache: Cache::new(options.cache_bytes),
+            unneeded: Unneeded::new(options.kept),
             options,
             ids,
             runs: AtomicU64::new(0),
@@ -158,6 +164,11 @@ impl Engine {
     /// Whether so many events are in memory that they should be flushed.
     pub fn wants_flush(&self) -> bool {
         self.unflushed() >= self.options.flush_rows
+    }
+
+    /// Whether there are so many that somebody else should long have flushed them.
+    pub fn is_full(&self) -> bool {
+        self.unflushed() >= self.options.flush_rows.saturating_mul(2)
     }
 
     /// Writes what is in memory as segments. Nothing may be appended between this and [`Engine::install`], so that the
@@ -231,13 +242,23 @@ impl Engine {
         compact::compact(&self.options.folder, self.file_name(), self.next_run(), plan)
     }
 
-    /// Uses the registered segment instead of those it was made of; their files go when nobody reads them.
+    /// Uses the registered segment instead of those it was made of; their files go in their time, when nobody reads them.
     pub fn install_compacted(&self, compacted: &Compacted) {
         let (new, old) = (compacted.segment.clone(), &compacted.removed);
-        for gone in self.tenant(&new.meta.workspace).replace(old, new) {
-            gone.retire();
-            self.cache.forget(gone.id);
-        }
+        let gone = self.tenant(&new.meta.workspace).replace(old, new);
+        gone.iter().for_each(|segment| self.cache.forget(segment.id));
+        self.unneeded.add_segments(gone);
+        self.unneeded.remove();
+    }
+
+    /// Has these files removed in their time, which nothing registered needs.
+    pub fn add_unneeded(&self, files: Vec<PathBuf>) {
+        self.unneeded.add_files(files);
+    }
+
+    /// Removes files that were kept long enough.
+    pub fn remove_unneeded(&self) {
+        self.unneeded.remove();
     }
 
     /// Answers a trend.

@@ -40,15 +40,15 @@ impl chassis::Service for Analytics {
     async fn start(config: Config, cx: Context) -> Result<Parts> {
         let flush_age = config.flush_age()?;
         cx.relies_on_log("analytics.flush_age", flush_age)?;
-        let options = config.engine(cx.folder.clone());
+        let options = config.engine(cx.folder.clone(), cx.db.is_shared())?;
         check(&options.folder, &cx).await?;
-        let current = Current::new(cx.leases.clone());
         let applied =
             Applied::new(cx.db.clone(), cx.log.clone(), Stream::Events, cx.leases.clone(), Some(LEASE));
+        let current = Current::new(cx.leases.clone(), cx.log.clone(), applied.clone());
         cx.metrics.watch_consumer(cx.service, Stream::Events, &applied);
         let compaction = Alarm::default();
         let (compacted, db) = (current.clone(), cx.db.clone());
-        // Not leased by itself: only what is opened under the lease of the log is compacted, by who opened it.
+        // Not leased by itself: only what is opened under the lease is compacted, by who opened it.
         cx.own_job("compaction", compaction.clone(), move || {
             jobs::compaction::run(compacted.clone(), db.clone())
         });
@@ -61,14 +61,15 @@ impl chassis::Service for Analytics {
             leases: cx.leases.clone(),
             options,
             current: current.clone(),
-            applied: applied.clone(),
+            applied,
             batch: config.batch.max(1),
             flush_age,
             compaction,
         };
         cx.tasks.spawn("analytics reader", reader.run());
-        let server = Api::new(&cx, current, applied, config.queries).server();
-        Ok(Parts::default().grpc(|routes| {
+        let server = Api::new(&cx, current.clone(), config.queries).server();
+        let parts = Parts::default().ready_when("the events are not opened yet", move || current.is_open());
+        Ok(parts.grpc(|routes| {
             routes.add_service(server);
         }))
     }

@@ -1,5 +1,7 @@
-//! Reads the log into the engine, for as long as this process holds its lease. The place in the log is saved only with a
-//! flush: until then memory holds what was read, and after a crash, or by another process, it is read again.
+//! Reads the log into an engine, for as long as it runs. Under the lease the engine is flushed, and the place in the log
+//! saved with that: until then memory holds what was read, and after a crash, or by another process, it is read again.
+//! Without the lease nothing is written: what is registered is opened anew when it has changed, and the log read from
+//! there.
 
 mod again;
 
@@ -17,6 +19,7 @@ use tokio::time::Instant;
 
 use crate::current::{Current, LEASE, Opened};
 use crate::engine::files::Files;
+use crate::engine::segment::SegmentMeta;
 use crate::engine::{Engine, Options};
 use crate::events;
 use crate::store::{self as register, Read};
@@ -25,6 +28,10 @@ use crate::store::{self as register, Read};
 const PAUSE: Duration = Duration::from_millis(200);
 /// So often it is looked for events to be taken again.
 const LOOK: Duration = Duration::from_secs(1);
+/// So often it is looked whether another process has registered something.
+const GLANCE: Duration = Duration::from_secs(10);
+/// Longest wait for the lease before a process only reads.
+const COURTESY: Duration = Duration::from_secs(1);
 /// Refused events in memory at which they are set aside.
 const MAX_REFUSED: usize = 1_000;
 
@@ -56,8 +63,24 @@ pub(crate) struct Reader {
 struct Reading {
     opened: Arc<Opened>,
     read: Read,
+    /// What was registered when it was opened.
+    segments: Vec<SegmentMeta>,
+    /// Whether calls are answered from it: not before it has read as much as the one before.
+    is_shown: bool,
     /// When it is looked for events to be taken again.
     look: Instant,
+    /// When it is looked what others have registered.
+    glance: Instant,
+}
+
+impl Reading {
+    fn writes(&self) -> bool {
+        self.opened.writes()
+    }
+
+    fn has_read(&self, ends: &[u64]) -> bool {
+        self.read.positions.iter().zip(ends).all(|(position, end)| position.next >= *end)
+    }
 }
 
 impl Reader {
@@ -70,8 +93,10 @@ impl Reader {
     }
 
     async fn repeat(self) {
+        // Who starts alone need not open everything twice.
+        drop(tokio::time::timeout(COURTESY, self.leases.acquired(LEASE)).await);
         loop {
-            let held = self.leases.acquired(LEASE).await;
+            let held = self.leases.held(LEASE);
             let work = async {
                 match self.open(held.clone()).await {
                     Ok(reading) => self.go_on(reading).await,
@@ -81,54 +106,116 @@ impl Reader {
                     }
                 }
             };
-            Box::pin(held.clone().scope(work)).await;
-            self.current.set(None);
+            match held.clone() {
+                Some(held) => Box::pin(held.scope(work)).await,
+                None => Box::pin(work).await,
+            }
         }
     }
 
     /// Opens what is registered, and the place in the log that belongs to it.
-    async fn open(&self, held: Held) -> Result<Reading> {
+    async fn open(&self, held: Option<Held>) -> Result<Reading> {
         // Before it is asked where it ends.
         self.log.latest(Stream::Events).await?;
         let folder = self.options.folder.clone();
         let files = apart(move || Files::found(&folder)).await?;
-        let unit = self.db.begin().await?;
-        let registered = register::load(unit.db()).await?;
-        let mut positions = register::places(unit.db(), self.partitions().count()).await?;
-        unit.roll_back().await?;
-        let (options, ids) = (self.options.clone(), self.ids.clone());
+        let partitions = self.partitions().count();
+        let (registered, mut positions) = match &held {
+            Some(_) => register::load(&self.db, partitions).await?,
+            None => register::glance(&self.db, partitions).await?,
+        };
+        let segments = registered.segments.clone();
+        let (options, ids, writes) = (self.options.clone(), self.ids.clone(), held.is_some());
         let engine = apart(move || {
-            files.remove_leftovers(&registered)?;
-            Engine::open(options, ids, &registered)
+            let engine = Engine::open(options, ids, &registered)?;
+            if writes {
+                engine.add_unneeded(files.leftovers(&registered));
+                engine.remove_unneeded();
+            }
+            Ok(engine)
         });
         let opened = Arc::new(Opened::new(held, engine.await?));
         for (partition, position) in self.partitions().zip(&mut positions) {
             position.rewind(&*self.log, Stream::Events, partition, "analytics");
-            self.applied.note(partition, position.next);
         }
-        self.current.set(Some(opened.clone()));
-        self.compaction.ring();
         let read = Read { positions, ..Read::default() };
-        Ok(Reading { opened, read, look: Instant::now() })
+        let (look, glance) = (Instant::now(), Instant::now());
+        Ok(Reading { opened, read, segments, is_shown: false, look, glance })
     }
 
-    /// Reads on until the lease is lost.
+    /// Calls are answered from it from now on.
+    fn show(&self, reading: &mut Reading) {
+        reading.is_shown = true;
+        self.current.set(Some(reading.opened.clone()));
+        for (partition, position) in self.partitions().zip(&reading.read.positions) {
+            self.applied.note(partition, position.next);
+        }
+        self.compaction.ring();
+    }
+
+    /// Where a new engine must have come before calls are answered from it: as far as the one before, and, if others write,
+    /// as far as they may have answered.
+    fn goal(&self, reading: &Reading) -> Vec<u64> {
+        let seen =
+            self.applied.positions().into_iter().map(|next| if self.current.is_open() { next } else { 0 });
+        let ends = self.partitions().map(|partition| self.log.end(Stream::Events, partition));
+        seen.zip(ends).map(|(seen, end)| if reading.writes() { seen } else { seen.max(end) }).collect()
+    }
+
+    /// Reads on until the lease changes hands, or until another process has registered something.
     async fn go_on(&self, mut reading: Reading) {
-        while self.keeps(&reading.opened.held).await {
+        let goal = self.goal(&reading);
+        while self.is_ours(&mut reading).await {
+            if !reading.is_shown && reading.has_read(&goal) {
+                self.show(&mut reading);
+            }
             match self.round(&mut reading).await {
                 Ok(true) => {}
                 Ok(false) => self.rest(&reading).await,
-                Err(error) if is_over(&error) => break,
+                Err(error) if is_over(&error) => {
+                    tracing::warn!(
+                        error = %chassis::status::chain(&error),
+                        "another process writes now, or the database is another one"
+                    );
+                    if Position::has_moved(&error) {
+                        // What was read may never have been there.
+                        self.current.set(None);
+                    }
+                    break;
+                }
                 Err(error) => {
                     tracing::warn!(error = %chassis::status::chain(&error), "events could not be read or flushed; trying again");
                     tokio::time::sleep(PAUSE).await;
                 }
             }
         }
-        tracing::warn!(
-            unflushed = reading.opened.engine.unflushed(),
-            "another process reads the log now, or the database is another one; what was read since the last flush is read again"
-        );
+        let (writes, unflushed) = (reading.writes(), reading.opened.engine.unflushed());
+        tracing::info!(writes, unflushed, "what is registered is opened anew, and read on from there");
+    }
+
+    /// Whether this engine is still the one to be filled.
+    async fn is_ours(&self, reading: &mut Reading) -> bool {
+        match &reading.opened.held {
+            Some(held) => self.keeps(held).await,
+            None => self.leases.held(LEASE).is_none() && !self.is_outdated(reading).await,
+        }
+    }
+
+    /// Whether another process has registered something meanwhile. Files of segments that it has made one are kept for a
+    /// while, so that this need not be known at once.
+    async fn is_outdated(&self, reading: &mut Reading) -> bool {
+        let pause = if reading.opened.engine.is_full() { LOOK } else { GLANCE };
+        if reading.glance.elapsed() < pause {
+            return false;
+        }
+        reading.glance = Instant::now();
+        match register::segments(self.db.read()).await {
+            Ok(segments) => segments != reading.segments,
+            Err(error) => {
+                tracing::warn!(error = %chassis::status::chain(&error), "what others have written cannot be looked up; trying again");
+                false
+            }
+        }
     }
 
     /// Whether the lease is still this process's. One that was not renewed in time may be or not: nothing is read before
@@ -154,10 +241,15 @@ impl Reader {
     }
 
     /// One batch of each partition; says whether there was anything to do. Whenever a flush is due, nothing further is
-    /// read before it has succeeded: memory holds a batch more than what calls for a flush at the most.
+    /// read before it has succeeded: memory holds a batch more than what calls for a flush at the most, and twice as much
+    /// where another process flushes.
     async fn round(&self, reading: &mut Reading) -> Result<bool> {
-        let mut worked = self.flush_when_due(reading).await?;
-        worked |= self.take_again(reading).await?;
+        let mut worked = false;
+        if reading.writes() {
+            reading.opened.engine.remove_unneeded();
+            worked |= self.flush_when_due(reading).await?;
+            worked |= self.take_again(reading).await?;
+        }
         for partition in self.partitions() {
             worked |= self.flush_when_due(reading).await?;
             worked |= self.read(partition, reading).await?;
@@ -166,16 +258,22 @@ impl Reader {
     }
 
     async fn read(&self, partition: u32, reading: &mut Reading) -> Result<bool> {
-        let Reading { opened, read, .. } = reading;
+        let Reading { opened, read, is_shown, .. } = reading;
         let Some(position) = usize::try_from(partition).ok().and_then(|at| read.positions.get_mut(at)) else {
             return Ok(false);
         };
+        if !opened.writes() && opened.engine.is_full() {
+            return Ok(false);
+        }
         position.skip(&*self.log, Stream::Events, partition, "analytics");
         let entries = self.log.read(Stream::Events, partition, position.next, self.batch).await?;
-        self.applied.begin(partition, &entries);
+        if *is_shown {
+            self.applied.begin(partition, &entries);
+        }
         for entry in &entries {
             if position.pass(entry)
                 && let Err(error) = take(&opened.engine, partition, entry)
+                && opened.writes()
             {
                 tracing::error!(
                     partition, position = entry.position, reason = error.reason, %error,
@@ -184,24 +282,29 @@ impl Reader {
                 read.refused.push((partition, entry.clone(), error));
             }
         }
-        if opened.engine.wants_flush() || read.refused.len() >= MAX_REFUSED {
+        if !opened.writes() {
+            // Another process does.
+        } else if opened.engine.wants_flush() || read.refused.len() >= MAX_REFUSED {
             opened.set_flush_at(Time::MIN);
         } else if !entries.is_empty() && opened.flush_at() == Time::MAX {
             opened.set_flush_at(self.clock.now().plus(self.flush_age));
         }
-        self.applied.note(partition, position.next);
+        if *is_shown {
+            self.applied.note(partition, position.next);
+        }
         Ok(!entries.is_empty())
     }
 
-    /// Waits for events, for the moment of the next flush, or until it is to be looked for what is given again.
+    /// Waits for events, for the moment of the next flush, or until it is to be looked for what others did.
     async fn rest(&self, reading: &Reading) {
         self.activity.touch();
         let waits = self.partitions().zip(&reading.read.positions);
         let waits = waits.map(|(n, position)| self.log.wait(Stream::Events, n, position.next));
+        let look = if reading.writes() { reading.look } else { Instant::now() } + LOOK;
         tokio::select! {
-            _ = select_all(waits) => {}
+            _ = select_all(waits), if reading.writes() || !reading.opened.engine.is_full() => {}
             () = self.clock.sleep_until(reading.opened.flush_at()) => {}
-            () = tokio::time::sleep_until(reading.look + LOOK) => {}
+            () = tokio::time::sleep_until(look) => {}
         }
     }
 

@@ -1,6 +1,6 @@
 //! The register: which segments there are and who each record belongs to, with the place in the log in one transaction.
 //!
-//! Whoever writes here holds the lease of the log ([`crate::current`]): its units of work are pinned to it.
+//! Whoever writes here holds the lease ([`crate::current`]): its units of work are pinned to it.
 
 pub(crate) mod migration;
 mod row;
@@ -32,9 +32,11 @@ pub(crate) struct Read {
     pub(crate) taken: Vec<i64>,
 }
 
-/// All segments.
+/// All segments, in the order of their names.
 pub(crate) async fn segments(db: &impl ConnectionTrait) -> Result<Vec<SegmentMeta>> {
-    let rows = segment::Entity::find().all(db).await.db()?;
+    let ordered =
+        segment::Entity::find().order_by_asc(segment::Column::Workspace).order_by_asc(segment::Column::File);
+    let rows = ordered.all(db).await.db()?;
     let meta = |row: segment::Model| SegmentMeta {
         workspace: Workspace::new(row.workspace),
         file: row.file,
@@ -45,8 +47,27 @@ pub(crate) async fn segments(db: &impl ConnectionTrait) -> Result<Vec<SegmentMet
     Ok(rows.into_iter().map(meta).collect())
 }
 
-/// Everything registered.
-pub(crate) async fn load(db: &impl ConnectionTrait) -> Result<Registered> {
+/// Everything registered, and the place in the log of so many partitions that belongs to it.
+pub(crate) async fn load(db: &Database, partitions: usize) -> Result<(Registered, Vec<Position>)> {
+    let unit = db.begin().await?;
+    let found = (registered(unit.db()).await?, places(unit.db(), partitions).await?);
+    unit.roll_back().await?;
+    Ok(found)
+}
+
+/// The same for who holds no lease: whoever does is not kept from writing, so it is looked again until nothing has changed
+/// in between.
+pub(crate) async fn glance(db: &Database, partitions: usize) -> Result<(Registered, Vec<Position>)> {
+    loop {
+        let before = places(db.read(), partitions).await?;
+        let found = registered(db.read()).await?;
+        if places(db.read(), partitions).await? == before && segments(db.read()).await? == found.segments {
+            return Ok((found, before));
+        }
+    }
+}
+
+async fn registered(db: &impl ConnectionTrait) -> Result<Registered> {
     let mut registered = Registered { segments: segments(db).await?, ..Registered::default() };
     let ordered =
         record::Entity::find().order_by_asc(record::Column::Workspace).order_by_asc(record::Column::Number);

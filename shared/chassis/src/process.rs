@@ -221,7 +221,7 @@ impl Process {
             calls,
             metrics,
             switchboard,
-            parts,
+            mut parts,
             databases,
             rpc: ways,
             log,
@@ -234,7 +234,10 @@ impl Process {
             .map_err(|message| Error::precondition("CONFIG_INVALID", format!("common.drain: {message}")))?;
         let changes = audit::Api { databases: databases.clone() };
         let closing = databases.iter().map(|(_, db)| db.clone()).collect();
-        let ready = Ready::new(log.clone(), databases, parts.iter().any(|(_, parts)| parts.needs_log));
+        let needs_log = parts.iter().any(|(_, parts)| parts.needs_log);
+        let conditions =
+            parts.iter_mut().flat_map(|(_, parts)| std::mem::take(&mut parts.conditions)).collect();
+        let ready = Ready::new(log.clone(), databases, needs_log, conditions);
         tasks.spawn("key set", authenticator.clone().keep_fresh());
         let gate = rpc::Gate::new(&common, &clock, calls);
         let (routes, web, health) = assemble(parts, changes, &metrics, &ready, &gate).await?;

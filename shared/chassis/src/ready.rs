@@ -11,6 +11,8 @@ use bus::Log;
 use futures::future::join_all;
 use store::Database;
 
+use crate::service::Condition;
+
 /// Longest wait for a database's word.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -42,12 +44,20 @@ struct Inner {
     databases: Vec<(&'static str, Database)>,
     /// Whether calls do.
     needs_log: bool,
+    /// What services themselves need.
+    conditions: Vec<Condition>,
     draining: AtomicBool,
 }
 
 impl Ready {
-    pub(crate) fn new(log: Arc<dyn Log>, databases: Vec<(&'static str, Database)>, needs_log: bool) -> Self {
-        Self { inner: Arc::new(Inner { log, databases, needs_log, draining: AtomicBool::new(false) }) }
+    pub(crate) fn new(
+        log: Arc<dyn Log>,
+        databases: Vec<(&'static str, Database)>,
+        needs_log: bool,
+        conditions: Vec<Condition>,
+    ) -> Self {
+        let draining = AtomicBool::new(false);
+        Self { inner: Arc::new(Inner { log, databases, needs_log, conditions, draining }) }
     }
 
     /// From now on not ready: the process is about to stop.
@@ -66,6 +76,8 @@ impl Ready {
         if self.is_draining() {
             missing.calls.push("the process is stopping".to_owned());
         }
+        let failing = self.inner.conditions.iter().filter(|condition| !(condition.holds)());
+        missing.calls.extend(failing.map(|condition| condition.missing.to_owned()));
         if let Err(error) = self.inner.log.healthy() {
             let of = if self.inner.needs_log { &mut missing.calls } else { &mut missing.log };
             of.push(format!("event log: {}", error.message));

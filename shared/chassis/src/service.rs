@@ -185,6 +185,19 @@ pub struct Parts {
     pub(crate) grpc: Vec<AddService>,
     pub(crate) http: axum::Router,
     pub(crate) needs_log: bool,
+    pub(crate) conditions: Vec<Condition>,
+}
+
+/// What must hold for calls to be answered, and what is said when it does not.
+pub(crate) struct Condition {
+    pub(crate) missing: &'static str,
+    pub(crate) holds: Box<dyn Fn() -> bool + Send + Sync>,
+}
+
+impl std::fmt::Debug for Condition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Condition").field("missing", &self.missing).finish_non_exhaustive()
+    }
 }
 
 impl Parts {
@@ -199,6 +212,17 @@ impl Parts {
     #[must_use]
     pub fn needs_log(self) -> Self {
         Self { needs_log: true, ..self }
+    }
+
+    /// A process in which this does not hold is not ready; `missing` says why not.
+    #[must_use]
+    pub fn ready_when(
+        mut self,
+        missing: &'static str,
+        holds: impl Fn() -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.conditions.push(Condition { missing, holds: Box::new(holds) });
+        self
     }
 
     /// Adds HTTP routes.

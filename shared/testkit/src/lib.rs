@@ -3,6 +3,7 @@
 
 mod keys;
 pub mod letters;
+mod lines;
 mod lossy;
 pub mod nats;
 mod polled;
@@ -12,6 +13,7 @@ mod stack;
 mod stage;
 
 pub use keys::Keys;
+pub use lines::Lines;
 pub use lossy::{Loss, Lossy};
 pub use nats::NatsServer;
 pub use polled::polled;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use analytics::domain::Interval;
 use analytics::domain::funnel::Order;
@@ -139,6 +139,7 @@ fn options(folder: &Path) -> Options {
         flush_rows: 100_000,
         segment_rows: 4_000_000,
         fan_in: 8,
+        kept: Duration::ZERO,
     }
 }
 

@@ -29,8 +29,8 @@ impl Api {
         message: ScanEventsRequest,
     ) -> Result<ReceiverStream<Answer>> {
         let query = self.read_scan(message)?;
-        let places = query.up_to.iter().map(|(partition, position)| (*partition, *position));
-        let opened = self.current.read_to(&self.applied, places).await?;
+        let places: Vec<(u32, u64)> = query.up_to.iter().map(|(n, position)| (*n, *position)).collect();
+        let opened = self.current.read_to(&places).await?;
         let (sender, receiver) = mpsc::channel(AHEAD);
         tokio::task::spawn_blocking(move || send(&opened.engine, &caller, query, &sender));
         Ok(ReceiverStream::new(receiver))

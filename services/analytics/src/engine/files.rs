@@ -1,7 +1,10 @@
-//! Which segment files count: those that are registered. Others are leftovers of a crash.
+//! Which segment files count: those that are registered. Others are leftovers of a crash, or of what was compacted.
 
 use std::collections::BTreeSet;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use kernel::{Error, Result};
 
@@ -31,23 +34,13 @@ impl Files {
         Ok(Self { folder: folder.to_owned(), names })
     }
 
-    /// Removes those that are not registered. What is registered must have been read after the files were found, and
-    /// in a unit of work under the lease: whoever wrote them before can register them no more then, and files of
+    /// Those that are not registered, to be removed. What is registered must have been read after the files were found,
+    /// and in a unit of work under the lease: whoever wrote them before can register them no more then, and files of
     /// whoever has the lease afterwards are not among them.
-    ///
-    /// # Errors
-    /// When the disk refuses.
-    pub fn remove_leftovers(&self, registered: &Registered) -> Result<()> {
+    pub fn leftovers(self, registered: &Registered) -> Vec<PathBuf> {
         let known: BTreeSet<&str> = registered.segments.iter().map(|meta| meta.file.as_str()).collect();
-        for name in self.names.iter().filter(|name| !known.contains(name.as_str())) {
-            let path = self.folder.join(name);
-            tracing::info!(path = %path.display(), "removing a segment that was never registered");
-            match std::fs::remove_file(&path) {
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                removed => removed.map_err(io_at(&path))?,
-            }
-        }
-        Ok(())
+        let left = self.names.iter().filter(|name| !known.contains(name.as_str()));
+        left.map(|name| self.folder.join(name)).collect()
     }
 
     /// Every registered segment is there and can be opened.
@@ -71,5 +64,66 @@ impl Files {
             meta.file,
             self.folder.display()
         )))
+    }
+}
+
+/// Files that are not registered any more. Other processes may read them for a while, until they have opened what is
+/// registered in their place.
+#[derive(Debug)]
+pub(crate) struct Unneeded {
+    /// So long.
+    kept: Duration,
+    files: Mutex<Vec<(Instant, Gone)>>,
+}
+
+#[derive(Debug)]
+enum Gone {
+    /// Removed when nobody in this process reads it either.
+    Segment(Arc<Segment>),
+    File(PathBuf),
+}
+
+impl Unneeded {
+    pub(crate) fn new(kept: Duration) -> Self {
+        Self { kept, files: Mutex::default() }
+    }
+
+    pub(crate) fn add_segments(&self, segments: impl IntoIterator<Item = Arc<Segment>>) {
+        self.add(segments.into_iter().map(Gone::Segment));
+    }
+
+    pub(crate) fn add_files(&self, files: impl IntoIterator<Item = PathBuf>) {
+        self.add(files.into_iter().map(Gone::File));
+    }
+
+    fn add(&self, gone: impl Iterator<Item = Gone>) {
+        let now = Instant::now();
+        self.lock().extend(gone.map(|gone| (now, gone)));
+    }
+
+    /// Removes what was kept long enough. A file that cannot be removed stays until the lease changes hands.
+    pub(crate) fn remove(&self) {
+        let due: Vec<(Instant, Gone)> =
+            self.lock().extract_if(.., |(since, _)| since.elapsed() >= self.kept).collect();
+        for (_, gone) in due {
+            match gone {
+                Gone::Segment(segment) => segment.retire(),
+                Gone::File(path) => remove(&path),
+            }
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<(Instant, Gone)>> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn remove(path: &Path) {
+    tracing::info!(path = %path.display(), "removing a segment that is not registered");
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            tracing::warn!(path = %path.display(), %error, "a segment that is not registered stays until the next start");
+        }
+        _ => {}
     }
 }

@@ -112,8 +112,10 @@ impl Rig {
 
     /// A crash and a start: memory is gone, the log is read again.
     fn restart(&mut self) {
-        Files::found(self.folder.path()).unwrap().remove_leftovers(&self.registered).unwrap();
+        let files = Files::found(self.folder.path()).unwrap();
         self.engine = open(&self.folder, &self.registered);
+        self.engine.add_unneeded(files.leftovers(&self.registered));
+        self.engine.remove_unneeded();
         let events =
             self.since.iter().filter(|happening| matches!(happening, Happening::Event(_))).count() as u64;
         self.position -= events;
@@ -135,6 +137,7 @@ fn open(folder: &tempfile::TempDir, registered: &Registered) -> Engine {
         flush_rows: 8,
         segment_rows: 200,
         fan_in: 2,
+        kept: std::time::Duration::ZERO,
     };
     Engine::open(options, Ids::new(Clock::system()), registered).unwrap()
 }

@@ -16,8 +16,8 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 /// Under the lease under which the engine was opened, and no later one: its segments may be compacted already by then.
 pub(crate) async fn run(current: Current, db: Database) -> Result<Option<Time>> {
-    let Some(opened) = current.held() else { return Ok(None) };
-    opened.held.clone().scope(compact(&opened.engine, &db)).await?;
+    let Some((opened, held)) = current.held() else { return Ok(None) };
+    held.scope(compact(&opened.engine, &db)).await?;
     Ok(None)
 }
 

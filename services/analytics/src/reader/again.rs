@@ -15,7 +15,7 @@ impl Reader {
     /// Takes what is asked for again, and says whether there was anything. A flush is due then at once, with which it
     /// ceases to be set aside; what is refused once more stays.
     pub(super) async fn take_again(&self, reading: &mut Reading) -> Result<bool> {
-        let Reading { opened, read, look } = reading;
+        let Reading { opened, read, look, .. } = reading;
         if look.elapsed() < LOOK {
             return Ok(false);
         }

@@ -1,5 +1,5 @@
-//! Two processes on one database and one folder: whoever has lost the lease of the log registers nothing, and what it had
-//! read counts once. Always on PostgreSQL, where there are leases.
+//! Two processes on one database and one folder: both answer, one writes; whoever has lost the lease registers nothing, and
+//! what it had read counts once. Always on PostgreSQL, where there are leases.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -59,14 +59,15 @@ impl Bench {
             flush_rows: FLUSH,
             segment_rows: 100,
             fan_in: 2,
+            kept: Duration::ZERO,
         };
         let reader = Reader {
             db,
-            log,
             ids: Ids::new(clock.clone()),
             clock,
             activity: Activity::default(),
-            current: Current::new(leases.clone()),
+            current: Current::new(leases.clone(), log.clone(), applied.clone()),
+            log,
             leases,
             options,
             applied,
@@ -121,21 +122,36 @@ impl Process {
         loop {
             let changed = self.reader.leases.changed();
             let held = self.reader.leases.acquired(LEASE).await;
-            match held.clone().scope(self.reader.open(held)).await {
+            match held.clone().scope(self.reader.open(Some(held))).await {
                 // Until its next beat it believes what was so when it fell asleep.
                 Err(error) if Held::is_lost(&error) => changed.await,
-                opened => return opened.unwrap(),
+                opened => return self.shown(opened.unwrap()),
             }
         }
     }
 
+    /// Without the lease.
+    async fn follow(&self) -> Reading {
+        self.shown(self.reader.open(None).await.unwrap())
+    }
+
+    fn shown(&self, mut reading: Reading) -> Reading {
+        self.reader.show(&mut reading);
+        reading
+    }
+
     async fn round(&self, reading: &mut Reading) -> Result<bool> {
-        reading.opened.held.clone().scope(self.reader.round(reading)).await
+        let held = reading.opened.held.clone();
+        let round = Box::pin(self.reader.round(reading));
+        match held {
+            Some(held) => held.scope(round).await,
+            None => round.await,
+        }
     }
 
     /// Reads all there is, and flushes.
     async fn read_all(&self, reading: &mut Reading) {
-        while Box::pin(self.round(reading)).await.unwrap() {}
+        while self.round(reading).await.unwrap() {}
     }
 }
 
@@ -152,6 +168,20 @@ fn count(engine: &Engine) -> f64 {
         zone: TimeZone::UTC,
     };
     engine.trend(&Workspace::new("demo"), &query).unwrap()[0].total
+}
+
+/// Returns when there are so many in what calls are answered from; there are never more.
+async fn all(current: &Current, events: f64) {
+    loop {
+        if let Ok(opened) = current.get().await {
+            let found = count(&opened.engine);
+            assert!(found <= events, "{found}");
+            if found == events {
+                return;
+            }
+        }
+        tokio::task::yield_now().await;
+    }
 }
 
 #[tokio::test]
@@ -195,22 +225,89 @@ async fn what_one_process_has_read_and_another_flushed_counts_once() {
 }
 
 #[tokio::test]
-async fn a_lost_lease_ends_the_reader_and_whoever_asks_is_sent_elsewhere() {
+async fn a_lost_lease_ends_the_writer() {
     let work = async {
         let bench = Bench::new().await;
         let mut first = bench.process().await;
         let reading = first.open().await;
-        assert!(first.reader.current.get().await.is_ok());
         first.stand_still().await;
         let second = bench.process().await;
         let others = second.open().await;
-        bench.happen(0..1).await;
         // Awake again, it hears at its next beat that the lease is another's.
         first.wake();
-        Box::pin(reading.opened.held.clone().scope(first.reader.go_on(reading))).await;
-        let refused = first.reader.current.get().await.unwrap_err();
+        let held = reading.opened.held.clone().unwrap();
+        Box::pin(held.scope(first.reader.go_on(reading))).await;
+        assert!(first.reader.current.held().is_none());
+        assert!(Arc::ptr_eq(&second.reader.current.held().unwrap().0, &others.opened));
+    };
+    Box::pin(Tenant::Platform.scope(work)).await;
+}
+
+/// Who does not write answers with what the log holds all the same, and only with that.
+#[tokio::test]
+async fn one_writes_and_the_other_answers_as_well() {
+    let work = async {
+        let bench = Bench::new().await;
+        let first = bench.process().await;
+        let mut writing = first.open().await;
+        let second = bench.process().await;
+        let mut following = second.follow().await;
+        bench.happen(0..6).await;
+        first.read_all(&mut writing).await;
+        let refused = second.reader.current.get().await.unwrap_err();
         assert_eq!((refused.kind, refused.reason), (kernel::Kind::Unavailable, "EVENTS_ELSEWHERE"));
-        assert!(Arc::ptr_eq(&second.reader.current.get().await.unwrap(), &others.opened));
+        second.read_all(&mut following).await;
+        let opened = second.reader.current.get().await.unwrap();
+        assert_eq!((count(&opened.engine), opened.engine.unflushed()), (6.0, 6), "it flushes nothing");
+        assert_eq!(register::segments(second.reader.db.read()).await.unwrap().len(), 1, "the writer's alone");
+
+        // It reads no further than twice what calls for a flush, until it opens what the writer has flushed.
+        bench.happen(6..12).await;
+        second.read_all(&mut following).await;
+        assert!((2 * FLUSH..3 * FLUSH).contains(&following.opened.engine.unflushed()));
+        following.glance -= LOOK;
+        first.read_all(&mut writing).await;
+        assert!(!second.reader.is_ours(&mut following).await, "there is something new");
+        let goal = second.reader.goal(&following);
+        let mut next = second.reader.open(None).await.unwrap();
+        assert!(!next.has_read(&goal), "calls are answered from the earlier one still");
+        second.read_all(&mut next).await;
+        assert!(next.has_read(&goal));
+        let next = second.shown(next);
+        assert_eq!(count(&second.reader.current.get().await.unwrap().engine), 12.0);
+        assert!(next.opened.engine.unflushed() < FLUSH);
+    };
+    Box::pin(Tenant::Platform.scope(work)).await;
+}
+
+/// The loop as it runs: whoever follows takes over where the writer has gone.
+#[tokio::test]
+async fn who_follows_takes_over() {
+    let work = async {
+        let bench = Bench::new().await;
+        let first = bench.process().await;
+        first.reader.leases.acquired(LEASE).await;
+        let second = bench.process().await;
+        let (writer, follower) = (first.reader.current.clone(), second.reader.current.clone());
+        let mut writing = JoinSet::new();
+        writing.spawn(Tenant::Platform.scope(first.reader.run()));
+        let mut following = JoinSet::new();
+        following.spawn(Tenant::Platform.scope(second.reader.run()));
+        bench.happen(0..6).await;
+        for current in [&writer, &follower] {
+            all(current, 6.0).await;
+        }
+        assert!(writer.held().is_some() && follower.held().is_none());
+        writing.shutdown().await;
+        drop(first.beats);
+        bench.happen(6..9).await;
+        // Nothing that was seen is missing meanwhile.
+        all(&follower, 9.0).await;
+        while follower.held().is_none() {
+            assert_eq!(count(&follower.get().await.unwrap().engine), 9.0);
+            tokio::task::yield_now().await;
+        }
+        all(&follower, 9.0).await;
     };
     Box::pin(Tenant::Platform.scope(work)).await;
 }
@@ -233,7 +330,7 @@ async fn segments_that_another_process_has_compacted_are_not_compacted_again() {
         let others = second.open().await;
         compaction::run(second.reader.current.clone(), second.reader.db.clone()).await.unwrap();
         let late = register::register_compacted(&first.reader.db, &compacted);
-        let error = reading.opened.held.clone().scope(late).await.unwrap_err();
+        let error = reading.opened.held.clone().unwrap().scope(late).await.unwrap_err();
         assert!(Held::is_lost(&error), "{error}");
         let registered = register::segments(second.reader.db.read()).await.unwrap();
         assert_eq!(registered.iter().map(|meta| meta.rows).collect::<Vec<_>>(), [8]);

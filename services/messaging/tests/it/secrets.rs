@@ -1,10 +1,7 @@
 //! Secrets are used, and never seen again.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
-
 use serde_json::json;
-use tracing_subscriber::fmt::MakeWriter;
+use testkit::Lines;
 use wire::messaging as pb;
 use wire::messaging::{ChannelKind as Kind, MessageState as State};
 
@@ -13,34 +10,9 @@ use crate::sink::Sink;
 use crate::wechat::{SECRET, Wechat};
 use crate::world::{World, channel, request, somebody};
 
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Lines {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
-
 #[tokio::test]
 async fn no_answer_and_no_log_line_shows_one() {
-    let lines = Lines::default();
-    let subscriber =
-        tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(lines.clone()).finish();
-    let _logging = tracing::subscriber::set_default(subscriber);
+    let (lines, _logging) = Lines::collect(tracing::Level::TRACE);
     let mut world = World::open().await;
     let (sink, receiver, wechat) =
         (Sink::start().await, Receiver::start().await, Wechat::start(&world).await);
@@ -66,7 +38,7 @@ async fn no_answer_and_no_log_line_shows_one() {
     let listed = world.api.list_channels(pb::ListChannelsRequest::default()).await.unwrap().into_inner();
     let messages = world.api.list_messages(pb::ListMessagesRequest::default()).await.unwrap().into_inner();
     shown.push_str(&format!("{listed:?}{messages:?}{:?}", world.facts().await));
-    let log = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let log = lines.text();
     assert!(log.contains("hyper") || log.contains("h2"), "the log was looked at: {}", log.len());
     for secret in ["right-0ad1", "hook-77f3", "tok-91c2", SECRET] {
         assert!(!shown.contains(secret), "{secret} in an answer");

@@ -1,46 +1,14 @@
 //! What was taken from under a consumer: events that the log keeps no longer, and a database that is an older one.
 
-use std::sync::Mutex;
-
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
-use tracing_subscriber::fmt::MakeWriter;
+use testkit::Lines;
 
 use super::*;
-
-/// What is logged, line by line.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl Lines {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
-
-impl std::io::Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Lines {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
 
 /// The log begins behind what was read of it: said with the number, once, and not by who never read any of it.
 #[tokio::test]
 async fn events_that_were_removed_before_they_were_applied_are_reported() {
-    let lines = Lines::default();
-    let subscriber = tracing_subscriber::fmt().with_writer(lines.clone()).with_ansi(false).finish();
-    let _logging = tracing::subscriber::set_default(subscriber);
+    let (lines, _logging) = Lines::collect(tracing::Level::INFO);
     let folder = tempfile::tempdir().unwrap();
     let (clock, warp) = Clock::warped(Time::from_seconds(1_795_226_400));
     let retention = Duration::from_secs(3_600);

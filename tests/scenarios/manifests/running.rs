@@ -338,7 +338,7 @@ async fn metrics(pods: &[Pod]) -> Result<String> {
 
 /// Dashboards and alerts ask for what the processes tell.
 fn metrics_are_told(told: &str) -> Result<()> {
-    // Nobody has called by gRPC here; tests/it/metrics.rs has.
+    // Nobody has called by gRPC here; tests/scenarios/metrics.rs has.
     let without_calls = |metric: &&&str| metric.starts_with("guanxi_") && !metric.starts_with("guanxi_rpc_");
     for metric in METRICS.iter().filter(without_calls) {
         // A family of counters or histograms is described before its first sample.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
-use super::calls::{CALLED, CHANGING, Calls, WAITED_FOR};
+use super::calls::{CALLED, CHANGING, Calls};
 use super::shop::Shop;
 use super::twins::{Name, Twins};
 
@@ -20,7 +20,7 @@ async fn a_rolling_restart_fails_no_call() -> Result<()> {
     let mut twins = Twins::start(&["common.drain=1s"]).await?;
     let shop = Shop::open(&twins).await?;
     let ingest = twins.balanced("ingest").await?;
-    let calls = Calls::open(&twins, &shop, &[&CALLED[..], &CHANGING, &[WAITED_FOR]].concat()).await?;
+    let calls = Calls::open(&twins, &shop, &[&CALLED[..], &CHANGING].concat()).await?;
     shop.deliver(&ingest, "order_completed", "before", ORDERS).await?;
     let times = tokio::select! {
         rolled = roll(&mut twins) => rolled?,
@@ -44,13 +44,11 @@ async fn a_rolling_restart_fails_no_call() -> Result<()> {
     Ok(())
 }
 
-/// The first process of every service at the same time, then the second; how long it took until they were gone. The one of
-/// analytics, whose disk has one process, goes with the second ones.
+/// The first process of every service at the same time, then the second; how long it took until they were gone.
 async fn roll(twins: &mut Twins) -> Result<Vec<Duration>> {
     let mut times = Vec::new();
     for turn in 0..2 {
-        let is_next = |(service, n): &Name| if *service == WAITED_FOR { turn == 1 } else { *n == turn };
-        let names: Vec<Name> = twins.names().into_iter().filter(is_next).collect();
+        let names: Vec<Name> = twins.names().into_iter().filter(|(_, n)| *n == turn).collect();
         times.push(twins.stop(&names).await?);
         for name in &names {
             twins.spawn(*name)?;

@@ -11,8 +11,7 @@ use futures::future::join_all;
 use prost_types::value::Kind;
 use serde_json::json;
 use tests::platform::eventually;
-use tokio::time::Instant;
-use tonic::{Code, Request, Status};
+use tonic::{Request, Status};
 use wire::analytics::analytics_service_client::AnalyticsServiceClient;
 use wire::analytics::{Measure, QueryTrendRequest};
 use wire::identity::identity_service_client::IdentityServiceClient;
@@ -29,17 +28,12 @@ use wire::segmentation::segmentation_service_client::SegmentationServiceClient;
 use super::shop::{PATIENCE, Shop, user};
 use super::twins::{Balanced, Twins};
 
-/// Services that run twice, each of which is asked for something; ingest takes events.
-pub(crate) const CALLED: [&str; 6] =
-    ["ingest", "identity", "profile", "segmentation", "journey", "messaging"];
-/// What one process answers, so that a client waits for its successor: it makes a call again that found nobody.
-pub(crate) const WAITED_FOR: &str = "analytics";
+/// All services, each of which is asked for something; ingest takes events.
+pub(crate) const CALLED: [&str; 7] = tests::cluster::SERVICES;
 /// What changes something besides: a profile, and events by the tracking API.
 pub(crate) const CHANGING: [&str; 2] = ["update", "tracking"];
 /// Clients of each.
 const CLIENTS: u32 = 3;
-/// Longest time without the one process of analytics.
-const GAP: Duration = Duration::from_secs(10);
 /// Each calls so often.
 const EVERY: Duration = Duration::from_millis(200);
 
@@ -60,7 +54,7 @@ impl<'a> Calls<'a> {
     /// Returns when the clients' customers are known, so that calls about them can be answered.
     pub(crate) async fn open(twins: &Twins, shop: &'a Shop, kinds: &[&'static str]) -> Result<Self> {
         let mut ways = BTreeMap::new();
-        for service in CALLED.into_iter().chain([WAITED_FOR]) {
+        for service in CALLED {
             ways.insert(service, twins.balanced(service).await?);
         }
         let calls = Self {
@@ -137,7 +131,16 @@ impl<'a> Calls<'a> {
                 let request = within(ListSegmentsRequest::default());
                 SegmentationServiceClient::new(way).list_segments(request).await.map(drop)
             }
-            WAITED_FOR => self.query(&way).await,
+            "analytics" => {
+                let request = within(QueryTrendRequest {
+                    event: "product_viewed".to_owned(),
+                    measure: Measure::Count.into(),
+                    from: Some(prost_types::Timestamp::default()),
+                    to: Some(prost_types::Timestamp { seconds: 4_000_000_000, nanos: 0 }),
+                    ..QueryTrendRequest::default()
+                });
+                AnalyticsServiceClient::new(way).query_trend(request).await.map(drop)
+            }
             "journey" => {
                 let request = within(ListJourneysRequest::default());
                 JourneyServiceClient::new(way).list_journeys(request).await.map(drop)
@@ -145,25 +148,6 @@ impl<'a> Calls<'a> {
             _ => {
                 let request = within(ListChannelsRequest::default());
                 MessagingServiceClient::new(way).list_channels(request).await.map(drop)
-            }
-        }
-    }
-
-    /// As clients of gRPC do by their usual settings for calls that only read.
-    async fn query(&self, way: &Balanced) -> Result<(), Status> {
-        let (begin, mut ticks) = (Instant::now(), tokio::time::interval(Duration::from_millis(100)));
-        loop {
-            ticks.tick().await;
-            let request = within(QueryTrendRequest {
-                event: "product_viewed".to_owned(),
-                measure: Measure::Count.into(),
-                from: Some(prost_types::Timestamp::default()),
-                to: Some(prost_types::Timestamp { seconds: 4_000_000_000, nanos: 0 }),
-                ..QueryTrendRequest::default()
-            });
-            match AnalyticsServiceClient::new(way.clone()).query_trend(request).await {
-                Err(status) if status.code() == Code::Unavailable && begin.elapsed() < GAP => {}
-                answer => return answer.map(drop),
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Two processes of every service (of analytics one, by design) on PostgreSQL and JetStream, and hands on each of them.
+//! Two processes of every service on PostgreSQL and JetStream, and hands on each of them.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -101,7 +101,9 @@ impl Twins {
         // Where its predecessor was, by which balancers know it.
         let http = self.processes.get(&(service, n)).map_or_else(free, |process| Ok(process.http))?;
         let log = File::options().create(true).append(true).open(self.log_file((service, n)))?;
-        let data = self.data.path().join(n.to_string());
+        // Those of analytics share a disk.
+        let data = if service == "analytics" { "shared".to_owned() } else { n.to_string() };
+        let data = self.data.path().join(data);
         let child = self.recipe.start(service, &data, (grpc, http), log.into())?;
         self.processes.insert((service, n), Process { child, http });
         Ok(())

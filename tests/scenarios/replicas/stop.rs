@@ -52,8 +52,7 @@ async fn stand_still(twins: &Twins, shop: &Shop) -> Result<std::time::Duration> 
     for service in SHARING {
         changes.push((service, shared(twins, service).await?.changes));
     }
-    let is_first = |(service, n): &Name| *service != "analytics" && *n == 0;
-    let stopped: Vec<Name> = twins.names().into_iter().filter(is_first).collect();
+    let stopped: Vec<Name> = twins.names().into_iter().filter(|(_, n)| *n == 0).collect();
     for name in &stopped {
         twins.signal(*name, "STOP").await?;
     }
