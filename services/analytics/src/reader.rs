@@ -154,12 +154,14 @@ impl Reader {
     }
 
     /// Where a new engine must have come before calls are answered from it: as far as the one before, and, if others write,
-    /// as far as they may have answered.
+    /// as far as they may have answered. A log that became shorter has no more than it has.
     fn goal(&self, reading: &Reading) -> Vec<u64> {
-        let seen =
-            self.applied.positions().into_iter().map(|next| if self.current.is_open() { next } else { 0 });
         let ends = self.partitions().map(|partition| self.log.end(Stream::Events, partition));
-        seen.zip(ends).map(|(seen, end)| if reading.writes() { seen } else { seen.max(end) }).collect()
+        if !reading.writes() {
+            return ends.collect();
+        }
+        let seen = if self.current.is_open() { self.applied.positions() } else { Vec::new() };
+        ends.zip(seen).map(|(end, seen)| seen.min(end)).collect()
     }
 
     /// Reads on until the lease changes hands, or until another process has registered something.
@@ -282,12 +284,12 @@ impl Reader {
                 read.refused.push((partition, entry.clone(), error));
             }
         }
-        if !opened.writes() {
-            // Another process does.
-        } else if opened.engine.wants_flush() || read.refused.len() >= MAX_REFUSED {
-            opened.set_flush_at(Time::MIN);
-        } else if !entries.is_empty() && opened.flush_at() == Time::MAX {
-            opened.set_flush_at(self.clock.now().plus(self.flush_age));
+        if opened.writes() {
+            if opened.engine.wants_flush() || read.refused.len() >= MAX_REFUSED {
+                opened.set_flush_at(Time::MIN);
+            } else if !entries.is_empty() && opened.flush_at() == Time::MAX {
+                opened.set_flush_at(self.clock.now().plus(self.flush_age));
+            }
         }
         if *is_shown {
             self.applied.note(partition, position.next);
