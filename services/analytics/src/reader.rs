@@ -67,10 +67,8 @@ struct Reading {
     segments: Vec<SegmentMeta>,
     /// Whether calls are answered from it: not before it has read as much as the one before.
     is_shown: bool,
-    /// When it is looked for events to be taken again.
+    /// When it was last looked what others did: asked for events to be taken again, or registered something.
     look: Instant,
-    /// When it is looked what others have registered.
-    glance: Instant,
 }
 
 impl Reading {
@@ -139,8 +137,7 @@ impl Reader {
             position.rewind(&*self.log, Stream::Events, partition, "analytics");
         }
         let read = Read { positions, ..Read::default() };
-        let (look, glance) = (Instant::now(), Instant::now());
-        Ok(Reading { opened, read, segments, is_shown: false, look, glance })
+        Ok(Reading { opened, read, segments, is_shown: false, look: Instant::now() })
     }
 
     /// Calls are answered from it from now on.
@@ -207,10 +204,10 @@ impl Reader {
     /// while, so that this need not be known at once.
     async fn is_outdated(&self, reading: &mut Reading) -> bool {
         let pause = if reading.opened.engine.is_full() { LOOK } else { GLANCE };
-        if reading.glance.elapsed() < pause {
+        if reading.look.elapsed() < pause {
             return false;
         }
-        reading.glance = Instant::now();
+        reading.look = Instant::now();
         match register::segments(self.db.read()).await {
             Ok(segments) => segments != reading.segments,
             Err(error) => {

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use anyhow::{Context as _, Result, anyhow};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::{TempDir, tempdir};
 use tests::platform::{binary, root};
 use tests::tools::{kubectl, not_run, present, python_with, run};
@@ -182,5 +182,32 @@ configMapGenerator:
         seen += 1;
     }
     assert!(settings.is_some() && authorities.is_some() && seen == super::SERVICES.len(), "{seen}");
+    Ok(())
+}
+
+/// Where no disk can be shared, by the patches that `deploy/README.md` gives.
+#[test]
+fn analytics_may_run_as_one() -> Result<()> {
+    let page = std::fs::read_to_string(root().join("deploy/README.md"))?;
+    let (_, behind) = page.split_once("analytics runs as one replica:").context("README gives no patches")?;
+    let patches = behind.split("```").nth(1).context("README gives no patches")?;
+    let patches: String =
+        patches.lines().map(|line| format!("{}\n", line.strip_prefix("   ").unwrap_or(line))).collect();
+    let copy = deploy_folder()?;
+    let own = copy.path().join("own");
+    std::fs::create_dir(&own)?;
+    std::fs::write(
+        own.join("kustomization.yaml"),
+        format!("resources: [../deploy/overlays/prod]\n{patches}"),
+    )?;
+    let all = parsed(&kustomize(&own)?)?;
+    let one = |kind: &str| {
+        let found = all.iter().find(|object| object.kind() == kind && object.name() == "analytics");
+        found.with_context(|| format!("there is no {kind}"))
+    };
+    assert_eq!(*one("PersistentVolumeClaim")?.at("/spec/accessModes"), json!(["ReadWriteOnce"]));
+    assert_eq!(one("Deployment")?.text("/spec/strategy/type"), "Recreate");
+    let scaler = one("HorizontalPodAutoscaler")?;
+    assert_eq!([scaler.at("/spec/minReplicas"), scaler.at("/spec/maxReplicas")], [&json!(1), &json!(1)]);
     Ok(())
 }

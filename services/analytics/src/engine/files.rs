@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use kernel::{Error, Result};
@@ -101,7 +101,7 @@ impl Unneeded {
         self.lock().extend(gone.map(|gone| (now, gone)));
     }
 
-    /// Removes what was kept long enough. A file that cannot be removed stays until the lease changes hands.
+    /// Removes what was kept long enough.
     pub(crate) fn remove(&self) {
         let due: Vec<(Instant, Gone)> =
             self.lock().extract_if(.., |(since, _)| since.elapsed() >= self.kept).collect();
@@ -113,17 +113,40 @@ impl Unneeded {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<(Instant, Gone)>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<(Instant, Gone)>> {
         self.files.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn remove(path: &Path) {
+/// One that cannot be removed stays until the lease is taken anew.
+pub(crate) fn remove(path: &Path) {
     tracing::info!(path = %path.display(), "removing a segment that is not registered");
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => {
-            tracing::warn!(path = %path.display(), %error, "a segment that is not registered stays until the next start");
+            tracing::warn!(path = %path.display(), %error, "a segment that is not registered stays for now");
         }
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_needed_is_removed_in_its_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let [first, second] = ["first", "second"].map(|name| folder.path().join(name));
+        for path in [&first, &second] {
+            std::fs::write(path, "events").unwrap();
+        }
+        let kept = Duration::from_secs(900);
+        let unneeded = Unneeded::new(kept);
+        unneeded.add_files([first.clone(), second.clone()]);
+        unneeded.remove();
+        assert!(first.exists() && second.exists());
+        unneeded.lock()[0].0 -= kept;
+        unneeded.remove();
+        assert!(!first.exists() && second.exists());
     }
 }

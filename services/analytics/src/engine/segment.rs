@@ -15,6 +15,7 @@ use parquet::arrow::arrow_reader::{
 use parquet::file::metadata::PageIndexPolicy;
 use parquet::file::statistics::Statistics;
 
+use super::files;
 use super::layout::{self, Variant, columns_at, damaged, io_at};
 use super::run::{Batches, Pick};
 
@@ -121,10 +122,8 @@ impl Segment {
 
 impl Drop for Segment {
     fn drop(&mut self) {
-        if self.obsolete.load(Ordering::Acquire)
-            && let Err(error) = std::fs::remove_file(&self.path)
-        {
-            tracing::warn!(path = %self.path.display(), %error, "a replaced segment stays until the next start");
+        if self.obsolete.load(Ordering::Acquire) {
+            files::remove(&self.path);
         }
     }
 }

@@ -1,10 +1,11 @@
 //! Two processes on one database and one folder: both answer, one writes; whoever has lost the lease registers nothing, and
 //! what it had read counts once. Always on PostgreSQL, where there are leases.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use bus::Record;
 use bus::embedded::EmbeddedLog;
+use futures::future::BoxFuture;
 use jiff::tz::TimeZone;
 use kernel::{Secret, Workspace};
 use prost::Message as _;
@@ -23,6 +24,8 @@ use crate::store::migration;
 const CUSTOMER: &str = "0199aaaa-0000-7000-8000-000000000001";
 /// Events in memory at which they are flushed, and entries read at a time.
 const FLUSH: usize = 4;
+/// Longest wait for what happens by itself.
+const SOON: Duration = Duration::from_secs(30);
 
 /// What the processes share.
 struct Bench {
@@ -47,10 +50,13 @@ impl Bench {
 
     /// A process that has the lease of the log, or takes it as soon as nobody else has.
     async fn process(&self) -> Process {
+        self.process_on(self.log.clone()).await
+    }
+
+    async fn process_on(&self, log: Arc<dyn Log>) -> Process {
         let clock = Clock::system();
         let db = Database::open("analytics", &self.database, migration::all, &clock).await.unwrap();
         let leases = Leases::new(&db);
-        let log: Arc<dyn Log> = self.log.clone();
         let applied = Applied::new(db.clone(), log.clone(), Stream::Events, leases.clone(), Some(LEASE));
         let options = Options {
             folder: self.folder.path().join("segments"),
@@ -59,7 +65,7 @@ impl Bench {
             flush_rows: FLUSH,
             segment_rows: 100,
             fan_in: 2,
-            kept: Duration::ZERO,
+            kept: Duration::from_secs(900),
         };
         let reader = Reader {
             db,
@@ -98,6 +104,50 @@ impl Bench {
             }
         };
         self.log.append(Stream::Events, numbers.map(record).collect()).await.unwrap();
+    }
+}
+
+/// The log as one hears of it who stood still: it ends where it did when it was last asked.
+#[derive(Debug)]
+struct Hearsay {
+    log: Arc<EmbeddedLog>,
+    end: AtomicU64,
+}
+
+impl Log for Hearsay {
+    fn partitions(&self) -> u32 {
+        self.log.partitions()
+    }
+
+    fn append(&self, stream: Stream, records: Vec<Record>) -> BoxFuture<'_, Result<()>> {
+        self.log.append(stream, records)
+    }
+
+    fn read(
+        &self,
+        stream: Stream,
+        partition: u32,
+        from: u64,
+        max: usize,
+    ) -> BoxFuture<'_, Result<Vec<Entry>>> {
+        self.log.read(stream, partition, from, max)
+    }
+
+    fn end(&self, _: Stream, _: u32) -> u64 {
+        self.end.load(Ordering::SeqCst)
+    }
+
+    fn start(&self, stream: Stream, partition: u32) -> u64 {
+        self.log.start(stream, partition)
+    }
+
+    fn wait(&self, stream: Stream, partition: u32, position: u64) -> BoxFuture<'_, ()> {
+        self.log.wait(stream, partition, position)
+    }
+
+    fn latest(&self, stream: Stream) -> BoxFuture<'_, Result<()>> {
+        self.end.store(self.log.end(stream, 0), Ordering::SeqCst);
+        self.log.latest(stream)
     }
 }
 
@@ -172,16 +222,19 @@ fn count(engine: &Engine) -> f64 {
 
 /// Returns when there are so many in what calls are answered from; there are never more.
 async fn all(current: &Current, events: f64) {
-    loop {
-        if let Ok(opened) = current.get().await {
-            let found = count(&opened.engine);
-            assert!(found <= events, "{found}");
-            if found == events {
-                return;
+    let read = async {
+        loop {
+            if let Ok(opened) = current.get().await {
+                let found = count(&opened.engine);
+                assert!(found <= events, "{found}");
+                if found == events {
+                    return;
+                }
             }
+            tokio::task::yield_now().await;
         }
-        tokio::task::yield_now().await;
-    }
+    };
+    tokio::time::timeout(SOON, read).await.expect("events are missing");
 }
 
 #[tokio::test]
@@ -250,7 +303,8 @@ async fn one_writes_and_the_other_answers_as_well() {
         let bench = Bench::new().await;
         let first = bench.process().await;
         let mut writing = first.open().await;
-        let second = bench.process().await;
+        let hearsay = Hearsay { log: bench.log.clone(), end: AtomicU64::default() };
+        let second = bench.process_on(Arc::new(hearsay)).await;
         let mut following = second.follow().await;
         bench.happen(0..6).await;
         first.read_all(&mut writing).await;
@@ -265,11 +319,11 @@ async fn one_writes_and_the_other_answers_as_well() {
         bench.happen(6..12).await;
         second.read_all(&mut following).await;
         assert!((2 * FLUSH..3 * FLUSH).contains(&following.opened.engine.unflushed()));
-        following.glance -= LOOK;
+        following.look -= LOOK;
         first.read_all(&mut writing).await;
         assert!(!second.reader.is_ours(&mut following).await, "there is something new");
-        let goal = second.reader.goal(&following);
         let mut next = second.reader.open(None).await.unwrap();
+        let goal = second.reader.goal(&next);
         assert!(!next.has_read(&goal), "calls are answered from the earlier one still");
         second.read_all(&mut next).await;
         assert!(next.has_read(&goal));
@@ -303,11 +357,35 @@ async fn who_follows_takes_over() {
         bench.happen(6..9).await;
         // Nothing that was seen is missing meanwhile.
         all(&follower, 9.0).await;
-        while follower.held().is_none() {
-            assert_eq!(count(&follower.get().await.unwrap().engine), 9.0);
-            tokio::task::yield_now().await;
-        }
+        let taken = async {
+            while follower.held().is_none() {
+                all(&follower, 9.0).await;
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(SOON, taken).await.expect("nobody takes over");
         all(&follower, 9.0).await;
+    };
+    Box::pin(Tenant::Platform.scope(work)).await;
+}
+
+/// Whoever reads the files that the writer has compacted finds them still, also after another has become the writer.
+#[tokio::test]
+async fn files_that_were_compacted_stay_for_who_reads_them() {
+    let work = async {
+        let bench = Bench::new().await;
+        let mut first = bench.process().await;
+        let mut writing = first.open().await;
+        bench.happen(0..2 * FLUSH as u64).await;
+        first.read_all(&mut writing).await;
+        let second = bench.process().await;
+        let following = second.follow().await;
+        compaction::run(first.reader.current.clone(), first.reader.db.clone()).await.unwrap();
+        assert_eq!(register::segments(second.reader.db.read()).await.unwrap().len(), 1);
+        drop(writing);
+        first.stand_still().await;
+        let _writer = second.open().await;
+        assert_eq!(count(&following.opened.engine), 8.0, "from the two files of before");
     };
     Box::pin(Tenant::Platform.scope(work)).await;
 }

@@ -25,8 +25,8 @@ const MESSAGES: [usize; 2] = [4, 512];
 const BYTES: usize = 1 << 20;
 /// Cursors kept per partition.
 const KEPT: usize = 4;
-/// Milliseconds of pause before a read that was cut short is begun again: servers of a cluster answer for a stream or consumer that was
-/// just made, or whose leader was just elected, a moment before they can serve it.
+/// Milliseconds of pause before a read that was cut short is begun again: servers of a cluster answer for a stream or
+/// consumer that was just made, or whose leader was just elected, a moment before they can serve it.
 const AGAIN: [u64; 5] = [20, 50, 100, 200, 400];
 
 /// Reads one partition on from some position.

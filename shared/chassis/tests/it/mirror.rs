@@ -53,8 +53,9 @@ impl Service for Mirror {
         let at_work = Arc::new(AtomicUsize::new(0));
         let counted = at_work.clone();
         cx.activity.register("mirror calls", move || counted.load(Ordering::SeqCst) == 0);
+        let cold = cx.folder.join("cold");
         let mirror = Self { rpc: cx.rpc, activity: cx.activity, at_work };
-        Ok(Parts::default().grpc(|routes| {
+        Ok(Parts::default().ready_when("the mirror is cold", move || !cold.exists()).grpc(|routes| {
             routes.add_service(AnalyticsServiceServer::new(mirror));
         }))
     }

@@ -31,6 +31,23 @@ async fn health_is_told_of_the_process_and_of_each_service() {
 }
 
 #[tokio::test]
+async fn a_service_says_itself_when_it_is_not_ready() {
+    let stage = stage().await;
+    let ready = async || {
+        let answer = reqwest::get(format!("http://{}/readyz", stage.running.http)).await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    assert_eq!(ready().await.0, 200);
+    let folder = stage.folder().join("mirror");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("cold"), "").unwrap();
+    let (status, said) = ready().await;
+    assert!(status == 503 && said.contains("the mirror is cold"), "{status} {said}");
+    std::fs::remove_file(folder.join("cold")).unwrap();
+    assert_eq!(ready().await.0, 200);
+}
+
+#[tokio::test]
 async fn who_drains_gives_its_connections_up() {
     let stage = mirror(&Keys::new().unwrap(), &["common.drain=2s".to_owned()]).await;
     let address = format!("http://{}/healthz", stage.running.http);
